@@ -1,0 +1,49 @@
+# SPDX-License-Identifier: GPL-2.0
+#
+# Every target is a script's one line; the scripts have --help.
+#
+## make exec BIN=prog [ARGS='a "b c"'] [BASE=1] [SMP=n] [ICOUNT=1]
+##                  run a static program as root on the patched kernel (BASE=1:
+##                  on the unpatched one), on an emulated machine with /dev/kvm.
+##                  Its stdout and its exit status are the command's
+## make shell       a shell on that machine
+## make clean       remove out/
+## make distclean   remove out/ and the cache as well
+##
+## KSRC=DIR         build this 6.12 tree instead of Debian's linux-source-6.12
+
+MAKEFLAGS += --no-print-directory --no-builtin-rules
+.DEFAULT_GOAL := help
+.PHONY: help exec shell clean distclean
+
+help:
+	@sed -n 's/^## \{0,1\}//p' Makefile
+
+shell:
+	@scripts/boot --shell
+
+clean:
+	@rm -rf out
+
+distclean: clean
+	@bash -c '. scripts/lib.sh && clean_cache'
+
+# make says 2 for every recipe that fails; for exec, it becomes the script, by a
+# function that it loads (info make "Loading Objects").
+ifneq ($(filter exec,$(MAKECMDGOALS)),)
+ifneq ($(MAKECMDGOALS),exec)
+$(error exec cannot be combined with other goals)
+endif
+extension := out/make-exec.so
+$(shell { [ $(extension) -nt scripts/make-exec.c ] || \
+	{ scripts/deps exec && mkdir -p out && \
+	gcc -shared -fPIC -o $(extension).$$$$ scripts/make-exec.c && \
+	mv $(extension).$$$$ $(extension); }; } >&2)
+ifneq ($(.SHELLSTATUS)$(filter load,$(.FEATURES)),0load)
+$(error this make cannot be extended: run scripts/exec, which takes the same settings)
+endif
+load $(extension)(make_exec_setup)
+
+exec:
+	$(become scripts/exec,BIN,ARGS,BASE,SMP,MEM,ICOUNT,TIMEOUT,LANE,KSRC,KVM_REG_CACHE)
+endif

@@ -1,0 +1,234 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * Register access: put a register policy in force for a VM, judge its vCPUs'
+ * accesses, and hand those that KVM does not perform to userspace.
+ */
+#define pr_fmt(fmt) KBUILD_MODNAME ": " fmt
+
+#include <linux/cleanup.h>
+#include <linux/kvm_host.h>
+#include <linux/srcu.h>
+
+#include "kvm_cache_regs.h"
+#include "kvm_emulate.h"
+#include "reg_access.h"
+#include "trace.h"
+#include "x86.h"
+
+/* One set of values names an access in the engine, to the vendors and in the ABI. */
+static_assert((int)KVM_REG_READ == MSR_TYPE_R && (int)KVM_REG_WRITE == MSR_TYPE_W);
+static_assert(KVM_REG_READ == KVM_MSR_FILTER_READ &&
+	      KVM_REG_WRITE == KVM_MSR_FILTER_WRITE);
+
+/**
+ * kvm_reg_policy_install - put a policy in force
+ * @kvm: The VM.
+ * @policy: The compiled policy, now owned by @kvm; NULL for none.
+ *
+ * When this returns, no vCPU can make an access that the new policy denies:
+ *
+ * - A vCPU outside of the guest that judged by the old policy did so in a
+ *   section of kvm->srcu, and all of those have ended.
+ * - A vCPU in the guest has left it, for KVM_REQ_REG_POLICY waits, and makes its
+ *   intercepts anew before it enters again.
+ * - A vCPU still being created starts out with the request pending, which covers
+ *   intercepts that it derived from the old policy.
+ *
+ * While @kvm has no vCPUs there is nobody to wait for.
+ */
+void kvm_reg_policy_install(struct kvm *kvm, struct kvm_reg_policy *policy)
+{
+	struct kvm_reg_policy *old;
+	bool has_vcpus;
+
+	scoped_guard(mutex, &kvm->lock) {
+		old = rcu_replace_pointer(kvm->arch.reg_policy, policy,
+					  lockdep_is_held(&kvm->lock));
+		has_vcpus = kvm->created_vcpus;
+	}
+
+	if (has_vcpus) {
+		kvm_make_all_cpus_request(kvm, KVM_REQ_REG_POLICY);
+		synchronize_srcu_expedited(&kvm->srcu);
+	}
+
+	kvm_reg_policy_free(old);
+}
+
+/* The VM is going away: neither vCPUs nor ioctls are left. */
+void kvm_reg_policy_destroy(struct kvm *kvm)
+{
+	kvm_reg_policy_free(rcu_dereference_protected(kvm->arch.reg_policy, true));
+}
+
+/**
+ * kvm_msr_action - what the policy says of a guest's access to an MSR
+ * @vcpu: The vCPU; it holds kvm->srcu, as it does all through KVM_RUN.
+ * @index: The MSR.
+ * @access: KVM_REG_READ or KVM_REG_WRITE.
+ *
+ * Return: the action; KVM_REG_ALLOW if the VM has no policy.
+ */
+enum kvm_reg_action kvm_msr_action(struct kvm_vcpu *vcpu, u32 index,
+				   enum kvm_reg_access access)
+{
+	struct kvm *kvm = vcpu->kvm;
+	const struct kvm_reg_policy *policy;
+
+	policy = srcu_dereference(kvm->arch.reg_policy, &kvm->srcu);
+	return policy ? kvm_reg_policy_lookup(policy, index, access) : KVM_REG_ALLOW;
+}
+
+/**
+ * kvm_msr_denied - judge a guest's access to an MSR, and trace the verdict
+ * @vcpu: The vCPU; it holds kvm->srcu, as it does all through KVM_RUN.
+ * @index: The MSR.
+ * @access: KVM_REG_READ or KVM_REG_WRITE.
+ *
+ * Return: true if KVM must not perform the access.
+ */
+bool kvm_msr_denied(struct kvm_vcpu *vcpu, u32 index, enum kvm_reg_access access)
+{
+	enum kvm_reg_action action = kvm_msr_action(vcpu, index, access);
+
+	if (likely(action == KVM_REG_ALLOW))
+		return false;
+
+	trace_kvm_reg_rule(vcpu->vcpu_id, access, index, action);
+	return true;
+}
+
+/**
+ * kvm_msr_may_passthrough - may hardware perform an access without KVM?
+ * @vcpu: The vCPU whose intercepts are being made.
+ * @index: The MSR.
+ * @access: KVM_REG_READ or KVM_REG_WRITE.
+ *
+ * Callable from any vCPU ioctl, and while the vCPU is being created.
+ *
+ * Return: false if the policy asks for the access to be intercepted.
+ */
+bool kvm_msr_may_passthrough(struct kvm_vcpu *vcpu, u32 index,
+			     enum kvm_reg_access access)
+{
+	guard(srcu)(&vcpu->kvm->srcu);
+
+	return kvm_msr_action(vcpu, index, access) == KVM_REG_ALLOW;
+}
+EXPORT_SYMBOL_GPL(kvm_msr_may_passthrough);
+
+/* KVM_CAP_X86_USER_SPACE_MSR: the reasons for which MSR accesses exit. */
+int kvm_msr_enable_exits(struct kvm *kvm, u64 reasons)
+{
+	if (reasons & ~(u64)KVM_MSR_EXIT_REASON_VALID_MASK)
+		return -EINVAL;
+
+	WRITE_ONCE(kvm->arch.user_space_msr_mask, reasons);
+	return 0;
+}
+
+static u32 msr_exit_reason(int ret)
+{
+	switch (ret) {
+	case KVM_MSR_RET_FILTERED:
+		return KVM_MSR_EXIT_REASON_FILTER;
+	case KVM_MSR_RET_UNSUPPORTED:
+		return KVM_MSR_EXIT_REASON_UNKNOWN;
+	default:
+		return KVM_MSR_EXIT_REASON_INVAL;
+	}
+}
+
+static void take_rdmsr_result(struct kvm_vcpu *vcpu)
+{
+	u64 data = vcpu->run->msr.data;
+
+	if (vcpu->run->msr.error)
+		return;
+
+	kvm_rax_write(vcpu, lower_32_bits(data));
+	kvm_rdx_write(vcpu, upper_32_bits(data));
+}
+
+static int complete_direct_wrmsr(struct kvm_vcpu *vcpu)
+{
+	return kvm_x86_call(complete_emulated_msr)(vcpu, vcpu->run->msr.error);
+}
+
+static int complete_direct_rdmsr(struct kvm_vcpu *vcpu)
+{
+	take_rdmsr_result(vcpu);
+	return complete_direct_wrmsr(vcpu);
+}
+
+/* The emulator has decoded the instruction; all that is left is to end it. */
+static int complete_emulated_wrmsr(struct kvm_vcpu *vcpu)
+{
+	if (!vcpu->run->msr.error)
+		return kvm_emulate_instruction(vcpu, EMULTYPE_NO_DECODE | EMULTYPE_SKIP |
+						     EMULTYPE_COMPLETE_USER_EXIT);
+
+	kvm_inject_gp(vcpu, 0);
+	return 1;
+}
+
+static int complete_emulated_rdmsr(struct kvm_vcpu *vcpu)
+{
+	take_rdmsr_result(vcpu);
+	return complete_emulated_wrmsr(vcpu);
+}
+
+static bool exit_on_msr(struct kvm_vcpu *vcpu, u32 exit_reason, u32 index, u64 data,
+			int ret, int (*complete)(struct kvm_vcpu *vcpu))
+{
+	struct kvm_run *run = vcpu->run;
+	u32 reason = msr_exit_reason(ret);
+
+	if (!(READ_ONCE(vcpu->kvm->arch.user_space_msr_mask) & reason))
+		return false;
+
+	run->exit_reason = exit_reason;
+	run->msr = (typeof(run->msr)) {
+		.reason = reason,
+		.index = index,
+		.data = data,
+	};
+	vcpu->arch.complete_userspace_io = complete;
+	return true;
+}
+
+/**
+ * kvm_exit_on_rdmsr - let userspace answer a RDMSR that failed
+ * @vcpu: The vCPU.
+ * @index: The MSR.
+ * @ret: Why it failed: KVM_MSR_RET_* or 1.
+ * @path: Decides how the instruction is completed on re-entry.
+ *
+ * Return: true if the vCPU is set up to exit; false if userspace did not ask
+ * for such exits, and the guest is to get a #GP.
+ */
+bool kvm_exit_on_rdmsr(struct kvm_vcpu *vcpu, u32 index, int ret,
+		       enum kvm_insn_path path)
+{
+	return exit_on_msr(vcpu, KVM_EXIT_X86_RDMSR, index, 0, ret,
+			   path == KVM_INSN_EMULATED ? complete_emulated_rdmsr :
+						       complete_direct_rdmsr);
+}
+
+/**
+ * kvm_exit_on_wrmsr - let userspace handle a WRMSR that failed
+ * @vcpu: The vCPU.
+ * @index: The MSR.
+ * @data: What the guest tried to write.
+ * @ret: Why it failed: KVM_MSR_RET_* or 1.
+ * @path: Decides how the instruction is completed on re-entry.
+ *
+ * Return: as kvm_exit_on_rdmsr().
+ */
+bool kvm_exit_on_wrmsr(struct kvm_vcpu *vcpu, u32 index, u64 data, int ret,
+		       enum kvm_insn_path path)
+{
+	return exit_on_msr(vcpu, KVM_EXIT_X86_WRMSR, index, data, ret,
+			   path == KVM_INSN_EMULATED ? complete_emulated_wrmsr :
+						       complete_direct_wrmsr);
+}

@@ -1,0 +1,118 @@
+# SPDX-License-Identifier: GPL-2.0
+# shellcheck shell=bash
+#
+# What the scripts share: sourced, never run. All chatter goes to stderr.
+#
+#	$cache		what the scripts build, outside the checkout; safe to delete
+#			(KVM_REG_CACHE, or kvm-reg-rules in the user's cache directory)
+#	$here, $top	the directory of the scripts, and of the checkout
+#	DIE_STATUS	the exit status of die, 1 unless a script sets it
+
+here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
+# shellcheck disable=SC2034 # for the scripts that source this
+top=$(dirname "$here")
+cache=${KVM_REG_CACHE:-${XDG_CACHE_HOME:-$HOME/.cache}/kvm-reg-rules}
+
+# "make exec BIN=..." must not hand its variables to the kernel's own make.
+unset MAKEFLAGS MFLAGS MAKELEVEL MAKEOVERRIDES
+
+say()
+{
+	printf '%s\n' "$*" >&2
+}
+
+die()
+{
+	say "${0##*/}: $*"
+	exit "${DIE_STATUS:-1}"
+}
+
+# The comment block at the top of a script is its help.
+usage()
+{
+	sed -n '4,/^$/s/^# \{0,1\}//p' "$0"
+	exit 0
+}
+
+# True for a switch from the environment that is on: BASE=1.
+on()
+{
+	[ "${1:-0}" != 0 ]
+}
+
+# Sleeps without a child that would outlive us.
+pause()
+{
+	local fd
+
+	exec {fd}<> <(:)
+	read -rt "$1" -u "$fd" || true
+	exec {fd}>&-
+}
+
+# Shows how long it takes, until killed: every second on a terminal.
+ticker()
+{
+	local start=$SECONDS shown=0 now
+
+	while pause 1 && kill -0 $$ 2>/dev/null; do
+		now=$((SECONDS - start))
+		if [ -t 2 ]; then
+			printf '\r%s ... %d s ' "$1" "$now" >&2
+		elif ((now >= shown + 30)); then
+			shown=$now
+			say "$1 ... $now s"
+		fi
+	done
+}
+
+# step "text" logname command...: runs it with all its output in a log.
+step()
+{
+	local text=$1 log=$cache/log/$2.log start=$SECONDS clock rc
+	shift 2
+
+	mkdir -p "$cache/log"
+	[ -t 2 ] || say "$text ..."
+	ticker "$text" &
+	clock=$!
+	set +e
+	(set -e; "$@") >"$log" 2>&1 </dev/null
+	rc=$?
+	set -e
+	kill "$clock" 2>/dev/null
+	wait "$clock" 2>/dev/null || true
+	[ ! -t 2 ] || printf '\r%s ... %d s \n' "$text" $((SECONDS - start)) >&2
+	((rc)) || return 0
+
+	say "failed: $text. The last lines of its log:"
+	tail -n 15 "$log" | sed 's/^/    /' >&2
+	say "all of it: $log"
+	return "$rc"
+}
+
+# One writer of the cache at a time. Scripts that this one starts share its
+# lock; it is released when the last of them ends.
+lock_cache()
+{
+	[ -z "${KVM_REG_LOCKED:-}" ] || return 0
+	case $cache in
+	*[[:space:]:]*) die "the kernel cannot be built in '$cache': set KVM_REG_CACHE to a path without spaces and colons" ;;
+	esac
+	mkdir -p "$cache"
+	exec 9>"$cache/lock"
+	if ! flock -n 9; then
+		say "waiting for another build in $cache ..."
+		flock 9
+	fi
+	export KVM_REG_LOCKED=1
+}
+
+# Removes what the scripts put into the cache.
+clean_cache()
+{
+	[ -d "$cache" ] || return 0
+	lock_cache
+	rm -rf "$cache"/debian-* "$cache"/ksrc-* "$cache/log" "$cache/lock"
+	rmdir --ignore-fail-on-non-empty "$cache"
+}

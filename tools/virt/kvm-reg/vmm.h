@@ -1,0 +1,100 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/*
+ * A small VMM on raw KVM ioctls: one slot of memory and real-mode vCPUs that
+ * do nothing but access MSRs.  Every function that fails says which call
+ * failed, why and what to do about it, and ends the program with VMM_FAILED.
+ */
+#ifndef VMM_H
+#define VMM_H
+
+/* Guest memory, all of it in the first 64 KiB; guest.S uses these as well. */
+#define GUEST_IVT	0x0000	/* the real-mode interrupt vectors */
+#define GUEST_FAULTS	0x0600	/* u32: how many #GPs the guest has taken */
+#define GUEST_CODE	0x1000	/* where the code of guest.S is copied to */
+#define GUEST_STACK	0x8000	/* grows down */
+#define GUEST_SIZE	0x10000
+
+/* What the guest writes to, to say how a run ended */
+#define PORT_DONE	0x10	/* all accesses were made */
+#define PORT_LOST	0x11	/* an exception other than #GP came up */
+
+#ifndef __ASSEMBLER__
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <linux/kvm.h>
+
+#define __noreturn	__attribute__((noreturn))
+#define __printf(a, b)	__attribute__((format(printf, a, b)))
+#define ARRAY_SIZE(a)	(sizeof(a) / sizeof((a)[0]))
+
+/* Exit status: the program could not do its work at all */
+#define VMM_FAILED	2
+
+#define VMM_MAX_VCPUS	4
+
+struct vmm_vcpu {
+	int fd;
+	int stats_fd;
+	size_t exits_offset;	/* of the "exits" counter in stats_fd */
+	struct kvm_run *run;
+};
+
+struct vmm {
+	int kvm_fd;
+	int vm_fd;
+	size_t run_size;
+	unsigned char *memory;
+	int nr_vcpus;
+	struct vmm_vcpu vcpus[VMM_MAX_VCPUS];
+};
+
+/* Accesses the guest is told to make */
+struct vmm_access {
+	bool write;
+	__u32 index;
+	__u64 value;		/* of a write */
+	__u32 times;
+};
+
+void vmm_create(struct vmm *vm);
+void vmm_destroy(struct vmm *vm);
+struct vmm_vcpu *vmm_add_vcpu(struct vmm *vm);
+
+/* All that KVM_GET_SUPPORTED_CPUID reports */
+void vmm_set_supported_cpuid(struct vmm *vm, struct vmm_vcpu *vcpu);
+/* Just enough for KVM to offer its Hyper-V MSRs */
+void vmm_set_hyperv_cpuid(struct vmm_vcpu *vcpu);
+
+/* Is @index in KVM_GET_MSR_INDEX_LIST? */
+bool vmm_has_msr(struct vmm *vm, __u32 index);
+void vmm_set_msr(struct vmm_vcpu *vcpu, __u32 index, __u64 value);
+void vmm_set_msr_filter(struct vmm *vm, const struct kvm_msr_filter *filter);
+/* KVM_CAP_X86_USER_SPACE_MSR with KVM_MSR_EXIT_REASON_* in @reasons */
+void vmm_set_msr_exits(struct vmm *vm, __u32 reasons);
+
+/* Point the guest at @access and clear its count of faults. */
+void vmm_start(struct vmm *vm, struct vmm_vcpu *vcpu, const struct vmm_access *access);
+
+/*
+ * Run up to the next exit.  False: all accesses are made.  True: the exit is
+ * KVM_EXIT_X86_RDMSR or KVM_EXIT_X86_WRMSR and waits in vcpu->run for an answer.
+ * Anything else is an error.
+ */
+bool vmm_run(struct vmm_vcpu *vcpu);
+
+/* What the guest got */
+__u32 vmm_faults(const struct vmm *vm);
+__u64 vmm_value(struct vmm_vcpu *vcpu);		/* EDX:EAX */
+__u32 vmm_left(struct vmm_vcpu *vcpu);		/* accesses not made yet */
+__u64 vmm_exits(struct vmm_vcpu *vcpu);		/* VM-exits since creation */
+
+/* Print "PROGRAM: MESSAGE" and exit with VMM_FAILED. */
+void __noreturn __printf(1, 2) vmm_fail(const char *fmt, ...);
+
+/* The labels of guest.S */
+extern const unsigned char guest_begin[], guest_end[];
+extern const unsigned char guest_rdmsr[], guest_wrmsr[], guest_gp[], guest_lost[];
+
+#endif /* !__ASSEMBLER__ */
+#endif /* VMM_H */
