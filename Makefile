@@ -2,25 +2,47 @@
 #
 # Every target is a script's one line; the scripts have --help.
 #
+## make run         see the patched kernel at work, on an emulated machine: under a
+##                  small VMM that filters MSRs, and under Debian's QEMU
+## make test        KUnit, kselftests and costs (TESTS=pattern: just the kselftests
+##                  whose names match)
 ## make exec BIN=prog [ARGS='a "b c"'] [BASE=1] [SMP=n] [ICOUNT=1]
 ##                  run a static program as root on the patched kernel (BASE=1:
 ##                  on the unpatched one), on an emulated machine with /dev/kvm.
 ##                  Its stdout and its exit status are the command's
 ## make shell       a shell on that machine
+## make bench       what accesses and filters cost, unpatched beside patched
+## make series      write the series to out/series-6.12, for git am
+## make lint        static checks: each patch builds, checkpatch, sparse, docs
 ## make clean       remove out/
 ## make distclean   remove out/ and the cache as well
 ##
 ## KSRC=DIR         build this 6.12 tree instead of Debian's linux-source-6.12
 
-MAKEFLAGS += --no-print-directory --no-builtin-rules
+MAKEFLAGS += -r
 .DEFAULT_GOAL := help
-.PHONY: help exec shell clean distclean
+.PHONY: help run test exec shell bench series lint clean distclean
 
 help:
 	@sed -n 's/^## \{0,1\}//p' Makefile
 
+run:
+	@scripts/run
+
+test:
+	@scripts/test $(TESTS)
+
 shell:
 	@scripts/boot --shell
+
+bench:
+	@scripts/bench
+
+series:
+	@scripts/series
+
+lint:
+	@scripts/lint
 
 clean:
 	@rm -rf out
@@ -44,6 +66,7 @@ $(error this make cannot be extended: run scripts/exec, which takes the same set
 endif
 load $(extension)(make_exec_setup)
 
+dry := $(findstring n,$(firstword -$(MAKEFLAGS)))
 exec:
-	$(become scripts/exec,BIN,ARGS,BASE,SMP,MEM,ICOUNT,TIMEOUT,LANE,KSRC,KVM_REG_CACHE)
+	$(if $(dry),scripts/exec,$(become scripts/exec,BIN,ARGS,BASE,SMP,MEM,ICOUNT,TIMEOUT,LANE,KSRC,KVM_REG_CACHE))
 endif

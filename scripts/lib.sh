@@ -85,8 +85,11 @@ step()
 	[ ! -t 2 ] || printf '\r%s ... %d s \n' "$text" $((SECONDS - start)) >&2
 	((rc)) || return 0
 
-	say "failed: $text. The last lines of its log:"
-	tail -n 15 "$log" | sed 's/^/    /' >&2
+	say "failed: $text. The errors in its log, and its last lines:"
+	{
+		grep -m 5 -E '(error|undefined reference):' "$log" || true
+		tail -n 15 "$log"
+	} | sed 's/^/    /' >&2
 	say "all of it: $log"
 	return "$rc"
 }

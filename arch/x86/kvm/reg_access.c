@@ -61,6 +61,16 @@ void kvm_reg_policy_destroy(struct kvm *kvm)
 	kvm_reg_policy_free(rcu_dereference_protected(kvm->arch.reg_policy, true));
 }
 
+static __always_inline enum kvm_reg_action
+msr_action(struct kvm_vcpu *vcpu, u32 index, enum kvm_reg_access access)
+{
+	struct kvm *kvm = vcpu->kvm;
+	const struct kvm_reg_policy *policy;
+
+	policy = srcu_dereference(kvm->arch.reg_policy, &kvm->srcu);
+	return policy ? kvm_reg_policy_lookup(policy, index, access) : KVM_REG_ALLOW;
+}
+
 /**
  * kvm_msr_action - what the policy says of a guest's access to an MSR
  * @vcpu: The vCPU; it holds kvm->srcu, as it does all through KVM_RUN.
@@ -72,11 +82,7 @@ void kvm_reg_policy_destroy(struct kvm *kvm)
 enum kvm_reg_action kvm_msr_action(struct kvm_vcpu *vcpu, u32 index,
 				   enum kvm_reg_access access)
 {
-	struct kvm *kvm = vcpu->kvm;
-	const struct kvm_reg_policy *policy;
-
-	policy = srcu_dereference(kvm->arch.reg_policy, &kvm->srcu);
-	return policy ? kvm_reg_policy_lookup(policy, index, access) : KVM_REG_ALLOW;
+	return msr_action(vcpu, index, access);
 }
 
 /**
@@ -89,7 +95,7 @@ enum kvm_reg_action kvm_msr_action(struct kvm_vcpu *vcpu, u32 index,
  */
 bool kvm_msr_denied(struct kvm_vcpu *vcpu, u32 index, enum kvm_reg_access access)
 {
-	enum kvm_reg_action action = kvm_msr_action(vcpu, index, access);
+	enum kvm_reg_action action = msr_action(vcpu, index, access);
 
 	if (likely(action == KVM_REG_ALLOW))
 		return false;
@@ -113,7 +119,7 @@ bool kvm_msr_may_passthrough(struct kvm_vcpu *vcpu, u32 index,
 {
 	guard(srcu)(&vcpu->kvm->srcu);
 
-	return kvm_msr_action(vcpu, index, access) == KVM_REG_ALLOW;
+	return msr_action(vcpu, index, access) == KVM_REG_ALLOW;
 }
 EXPORT_SYMBOL_GPL(kvm_msr_may_passthrough);
 

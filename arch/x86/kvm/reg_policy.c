@@ -49,10 +49,11 @@ struct kvm_reg_policy *kvm_reg_policy_alloc(u32 nr_ranges, size_t nr_longs)
 
 	KUNIT_STATIC_STUB_REDIRECT(kvm_reg_policy_alloc, nr_ranges, nr_longs);
 
-	/* The default is a range as well. */
-	if (++nr_ranges > KVM_REG_MAX_RANGES)
+	if (nr_ranges >= KVM_REG_MAX_RANGES)
 		return NULL;
 
+	/* The default is a range as well. */
+	nr_ranges++;
 	nr_segments = KVM_REG_MAX_SEGMENTS(nr_ranges);
 	bitmaps = sizeof(*policy);
 	ranges = size_add(bitmaps, array_size(nr_longs, sizeof(*policy->bitmaps)));
@@ -211,11 +212,32 @@ static void fill_window(struct kvm_reg_policy *policy, int access,
 		copy_bits(policy->allowed[access], window, range, first, last);
 }
 
+/* The one action other than to allow, KVM_REG_ALLOW if there is none. */
+static u8 only_other_action(const struct kvm_reg_policy *policy)
+{
+	u8 found = KVM_REG_ALLOW, action;
+	u32 i;
+
+	for (i = 0; i < policy->nr_ranges; i++) {
+		action = policy->ranges[i].action;
+		if (action == KVM_REG_ALLOW || action == found)
+			continue;
+
+		if (found != KVM_REG_ALLOW)
+			return KVM_REG_MIXED;
+
+		found = action;
+	}
+
+	return found;
+}
+
 static void fill_windows(struct kvm_reg_policy *policy)
 {
 	int access, w;
 	u32 i;
 
+	policy->window_action = only_other_action(policy);
 	for (access = 0; access < KVM_REG_NR_ACCESS; access++)
 		for (w = 0; w < ARRAY_SIZE(kvm_reg_windows); w++)
 			for (i = 0; i < policy->nr_segments; i++)

@@ -42,7 +42,10 @@ enum kvm_reg_action {
 	KVM_REG_DENY	= 1,
 };
 
-#define KVM_REG_MAX_ACTION	U8_MAX
+#define KVM_REG_MAX_ACTION	(KVM_REG_MIXED - 1)
+
+/* Stands for "more than one action" in &struct kvm_reg_policy.window_action. */
+#define KVM_REG_MIXED		U8_MAX
 
 /**
  * struct kvm_reg_range - one range of registers, as a front-end hands it over
@@ -106,6 +109,8 @@ static_assert(sizeof(struct kvm_reg_segment) == 8);
 /**
  * struct kvm_reg_policy - a compiled policy
  * @allowed: By access, one bit per slot: set if the access is allowed.
+ * @window_action: What a clear bit in @allowed stands for, if that is the same
+ *	for all; else KVM_REG_MIXED.
  * @nr_ranges: Number of entries in @ranges.
  * @nr_segments: Number of entries in @segments, at least one.
  * @ranges: The ranges, in order of precedence.  The last one holds the default
@@ -117,6 +122,7 @@ static_assert(sizeof(struct kvm_reg_segment) == 8);
  */
 struct kvm_reg_policy {
 	unsigned long allowed[KVM_REG_NR_ACCESS][BITS_TO_LONGS(KVM_REG_NR_SLOTS)];
+	u8 window_action;
 	u32 nr_ranges;
 	u32 nr_segments;
 	struct kvm_reg_range *ranges;
@@ -157,8 +163,8 @@ static inline int kvm_reg_slot(u32 index)
  * @index: The register; chosen by the guest, hence never trusted as an index.
  * @access: KVM_REG_READ or KVM_REG_WRITE, not a mask of both.
  *
- * The cost of an allowed access to a register in a window depends on neither
- * the policy nor the register.
+ * For a register in a window, the cost depends on neither the policy nor the
+ * register if the access is allowed, or if the policy knows but one other action.
  *
  * Return: the action of the first range that matches, else the default.
  */
@@ -172,6 +178,9 @@ kvm_reg_policy_lookup(const struct kvm_reg_policy *policy, u32 index,
 		slot = array_index_nospec(slot, KVM_REG_NR_SLOTS);
 		if (test_bit(slot, policy->allowed[access >> 1]))
 			return KVM_REG_ALLOW;
+
+		if (policy->window_action != KVM_REG_MIXED)
+			return policy->window_action;
 	}
 
 	return __kvm_reg_policy_lookup(policy, index, access);

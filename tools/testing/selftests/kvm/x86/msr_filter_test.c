@@ -269,7 +269,8 @@ TEST_F(msr_filter, efault_bitmap)
 
 TEST_F(msr_filter, efault_filter)
 {
-	int r = __vm_ioctl(self->vcpu->vm, KVM_X86_SET_MSR_FILTER, NULL);
+	struct kvm_msr_filter *nowhere = NULL;
+	int r = __vm_ioctl(self->vcpu->vm, KVM_X86_SET_MSR_FILTER, nowhere);
 
 	TEST_ASSERT(r == -1 && errno == EFAULT, "returned %d, errno %d", r, errno);
 }
@@ -721,6 +722,39 @@ TEST_F(msr_filter_race, ioctl_is_synchronous)
 
 	TEST_ASSERT(!h->violations, "%lu reads were made after they had been denied",
 		    h->violations);
+}
+
+#define CREATE_ROUNDS	300
+#define CREATE_MAX_US	2000
+
+static void *create_vcpu(void *arg)
+{
+	return vm_vcpu_add(arg, 0, guest_main);
+}
+
+/*
+ * A vCPU that is being created while a filter is set: whichever comes first,
+ * it must not start with intercepts that the filter has outdated.
+ */
+TEST(ioctl_reaches_a_vcpu_being_created)
+{
+	struct kvm_msr_filter filter = deny_range(MSR_PASSTHROUGH, 1, READ);
+	struct kvm_vcpu *vcpu;
+	pthread_t thread;
+	int i;
+
+	for (i = 0; i < CREATE_ROUNDS; i++) {
+		struct kvm_vm *vm = vm_create(1);
+
+		pthread_create(&thread, NULL, create_vcpu, vm);
+		usleep(random() % CREATE_MAX_US);
+		vm_ioctl(vm, KVM_X86_SET_MSR_FILTER, &filter);
+		pthread_join(thread, (void **)&vcpu);
+
+		exit_on(vcpu, KVM_MSR_EXIT_REASON_FILTER);
+		expect_denied(vcpu, MSR_PASSTHROUGH);
+		kvm_vm_free(vm);
+	}
 }
 
 #define CGROUP		"/sys/fs/cgroup"
