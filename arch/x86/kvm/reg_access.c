@@ -17,8 +17,8 @@
 
 /* One set of values names an access in the engine, to the vendors and in the ABI. */
 static_assert((int)KVM_REG_READ == MSR_TYPE_R && (int)KVM_REG_WRITE == MSR_TYPE_W);
-static_assert(KVM_REG_READ == KVM_MSR_FILTER_READ &&
-	      KVM_REG_WRITE == KVM_MSR_FILTER_WRITE);
+static_assert((int)KVM_REG_READ == KVM_MSR_FILTER_READ &&
+	      (int)KVM_REG_WRITE == KVM_MSR_FILTER_WRITE);
 
 /**
  * kvm_reg_policy_install - put a policy in force
@@ -67,13 +67,15 @@ msr_action(struct kvm_vcpu *vcpu, u32 index, enum kvm_reg_access access)
 	struct kvm *kvm = vcpu->kvm;
 	const struct kvm_reg_policy *policy;
 
-	policy = srcu_dereference(kvm->arch.reg_policy, &kvm->srcu);
+	/* Tearing down a vCPU in guest mode loads MSRs, too, with no one to race. */
+	policy = srcu_dereference_check(kvm->arch.reg_policy, &kvm->srcu,
+					!refcount_read(&kvm->users_count));
 	return policy ? kvm_reg_policy_lookup(policy, index, access) : KVM_REG_ALLOW;
 }
 
 /**
  * kvm_msr_action - what the policy says of a guest's access to an MSR
- * @vcpu: The vCPU; it holds kvm->srcu, as it does all through KVM_RUN.
+ * @vcpu: The vCPU; it holds kvm->srcu, as for all of KVM's guest accesses.
  * @index: The MSR.
  * @access: KVM_REG_READ or KVM_REG_WRITE.
  *
@@ -87,7 +89,7 @@ enum kvm_reg_action kvm_msr_action(struct kvm_vcpu *vcpu, u32 index,
 
 /**
  * kvm_msr_denied - judge a guest's access to an MSR, and trace the verdict
- * @vcpu: The vCPU; it holds kvm->srcu, as it does all through KVM_RUN.
+ * @vcpu: The vCPU; it holds kvm->srcu, as for all of KVM's guest accesses.
  * @index: The MSR.
  * @access: KVM_REG_READ or KVM_REG_WRITE.
  *
