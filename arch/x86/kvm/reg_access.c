@@ -10,7 +10,6 @@
 #include <linux/srcu.h>
 
 #include "kvm_cache_regs.h"
-#include "kvm_emulate.h"
 #include "reg_access.h"
 #include "trace.h"
 #include "x86.h"
@@ -169,15 +168,9 @@ static int complete_direct_rdmsr(struct kvm_vcpu *vcpu)
 	return complete_direct_wrmsr(vcpu);
 }
 
-/* The emulator has decoded the instruction; all that is left is to end it. */
 static int complete_emulated_wrmsr(struct kvm_vcpu *vcpu)
 {
-	if (!vcpu->run->msr.error)
-		return kvm_emulate_instruction(vcpu, EMULTYPE_NO_DECODE | EMULTYPE_SKIP |
-						     EMULTYPE_COMPLETE_USER_EXIT);
-
-	kvm_inject_gp(vcpu, 0);
-	return 1;
+	return complete_emulated_insn_gp(vcpu, vcpu->run->msr.error);
 }
 
 static int complete_emulated_rdmsr(struct kvm_vcpu *vcpu)
