@@ -19,10 +19,9 @@
 /* The ranges that userspace gives, and the one that exempts the x2APIC. */
 #define MSR_FILTER_MAX_RANGES	(KVM_MSR_FILTER_MAX_RANGES + 1)
 
-static_assert(sizeof(struct kvm_msr_filter_range) == 24);
-static_assert(offsetof(struct kvm_msr_filter_range, bitmap) == 16);
-static_assert(sizeof(struct kvm_msr_filter) == 392);
-static_assert(offsetof(struct kvm_msr_filter, ranges) == 8);
+/* The ABI; 32-bit kernels have the layout of 32-bit callers. */
+static_assert(sizeof(struct kvm_msr_filter_range) == (IS_ENABLED(CONFIG_64BIT) ? 24 : 16));
+static_assert(sizeof(struct kvm_msr_filter) == (IS_ENABLED(CONFIG_64BIT) ? 392 : 260));
 
 static bool filter_is_empty(const struct kvm_msr_filter *filter)
 {

@@ -81,7 +81,8 @@ static void filter_test_exit(struct kunit *test)
 {
 	struct filter_test *ft = test->priv;
 
-	KUNIT_EXPECT_EQ_MSG(test, ft->policies, 0, "policies leaked");
+	if (ft)
+		KUNIT_EXPECT_EQ_MSG(test, ft->policies, 0, "policies leaked");
 }
 
 static u8 __user *user_bitmap(struct kunit *test, int i)
@@ -188,6 +189,20 @@ static void no_memory_test(struct kunit *test)
 	filter.ranges[0] = deny(test, 0, 1);
 	ft->fail = true;
 	expect_errno(test, filter, -ENOMEM);
+}
+
+/* Ranges are checked and copied one by one, and the first error counts. */
+static void first_error_wins_test(struct kunit *test)
+{
+	struct kvm_msr_filter filter = {};
+
+	filter.ranges[0] = deny(test, 0, 1);
+	filter.ranges[0].bitmap = NULL;
+	filter.ranges[1] = deny(test, 0, MAX_NMSRS + 1);
+	expect_errno(test, filter, -EFAULT);
+
+	swap(filter.ranges[0], filter.ranges[1]);
+	expect_errno(test, filter, -EINVAL);
 }
 
 /* A range without MSRs is no range, whatever else it says. */
@@ -342,6 +357,7 @@ static void random_filters_test(struct kunit *test)
 static struct kunit_case msr_filter_cases[] = {
 	KUNIT_CASE_PARAM(errno_test, errno_gen_params),
 	KUNIT_CASE(bad_bitmap_test),
+	KUNIT_CASE(first_error_wins_test),
 	KUNIT_CASE(no_memory_test),
 	KUNIT_CASE(empty_filter_test),
 	KUNIT_CASE(last_byte_of_a_page_test),

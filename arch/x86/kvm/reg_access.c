@@ -24,11 +24,13 @@ static_assert((int)KVM_REG_READ == KVM_MSR_FILTER_READ &&
  * @kvm: The VM.
  * @policy: The compiled policy, now owned by @kvm; NULL for none.
  *
- * When this returns, no vCPU can make an access that the new policy denies:
+ * When this returns, no vCPU can make an access that the new policy denies, but
+ * for what the vendors do not derive anew on request: intercepts of a running L2,
+ * and of Intel's LBR MSRs.
  *
  * - A vCPU outside of the guest that judged by the old policy did so in a
  *   section of kvm->srcu, and all of those have ended.
- * - A vCPU in the guest has left it, for KVM_REQ_REG_POLICY waits, and makes its
+ * - A vCPU in the guest has left it, for KVM_REQ_REG_POLICY waits, and derives its
  *   intercepts anew before it enters again.
  * - A vCPU still being created starts out with the request pending, which covers
  *   intercepts that it derived from the old policy.
@@ -74,7 +76,7 @@ msr_action(struct kvm_vcpu *vcpu, u32 index, enum kvm_reg_access access)
 
 /**
  * kvm_msr_action - what the policy says of a guest's access to an MSR
- * @vcpu: The vCPU; it holds kvm->srcu, as for all of KVM's guest accesses.
+ * @vcpu: The vCPU; kvm->srcu is held, or @vcpu is being destroyed with its VM.
  * @index: The MSR.
  * @access: KVM_REG_READ or KVM_REG_WRITE.
  *
@@ -88,7 +90,7 @@ enum kvm_reg_action kvm_msr_action(struct kvm_vcpu *vcpu, u32 index,
 
 /**
  * kvm_msr_denied - judge a guest's access to an MSR, and trace the verdict
- * @vcpu: The vCPU; it holds kvm->srcu, as for all of KVM's guest accesses.
+ * @vcpu: The vCPU; kvm->srcu is held, or @vcpu is being destroyed with its VM.
  * @index: The MSR.
  * @access: KVM_REG_READ or KVM_REG_WRITE.
  *
@@ -111,7 +113,9 @@ bool kvm_msr_denied(struct kvm_vcpu *vcpu, u32 index, enum kvm_reg_access access
  * @index: The MSR.
  * @access: KVM_REG_READ or KVM_REG_WRITE.
  *
- * Callable from any vCPU ioctl, and while the vCPU is being created.
+ * Callable without kvm->srcu: while the vCPU is being created, from ioctls, and
+ * on the way into the guest.  The verdict may be outdated on return, in which
+ * case KVM_REQ_REG_POLICY is pending.
  *
  * Return: false if the policy asks for the access to be intercepted.
  */
@@ -157,7 +161,7 @@ static void take_rdmsr_result(struct kvm_vcpu *vcpu)
 	kvm_rdx_write(vcpu, upper_32_bits(data));
 }
 
-static int complete_direct_wrmsr(struct kvm_vcpu *vcpu)
+static int complete_direct(struct kvm_vcpu *vcpu)
 {
 	return kvm_x86_call(complete_emulated_msr)(vcpu, vcpu->run->msr.error);
 }
@@ -165,10 +169,10 @@ static int complete_direct_wrmsr(struct kvm_vcpu *vcpu)
 static int complete_direct_rdmsr(struct kvm_vcpu *vcpu)
 {
 	take_rdmsr_result(vcpu);
-	return complete_direct_wrmsr(vcpu);
+	return complete_direct(vcpu);
 }
 
-static int complete_emulated_wrmsr(struct kvm_vcpu *vcpu)
+static int complete_emulated(struct kvm_vcpu *vcpu)
 {
 	return complete_emulated_insn_gp(vcpu, vcpu->run->msr.error);
 }
@@ -176,7 +180,7 @@ static int complete_emulated_wrmsr(struct kvm_vcpu *vcpu)
 static int complete_emulated_rdmsr(struct kvm_vcpu *vcpu)
 {
 	take_rdmsr_result(vcpu);
-	return complete_emulated_wrmsr(vcpu);
+	return complete_emulated(vcpu);
 }
 
 static bool exit_on_msr(struct kvm_vcpu *vcpu, u32 exit_reason, u32 index, u64 data,
@@ -230,6 +234,5 @@ bool kvm_exit_on_wrmsr(struct kvm_vcpu *vcpu, u32 index, u64 data, int ret,
 		       enum kvm_insn_path path)
 {
 	return exit_on_msr(vcpu, KVM_EXIT_X86_WRMSR, index, data, ret,
-			   path == KVM_INSN_EMULATED ? complete_emulated_wrmsr :
-						       complete_direct_wrmsr);
+			   path == KVM_INSN_EMULATED ? complete_emulated : complete_direct);
 }

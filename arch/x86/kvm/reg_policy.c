@@ -52,7 +52,7 @@ struct kvm_reg_policy *kvm_reg_policy_alloc(u32 nr_ranges, size_t nr_longs)
 	if (nr_ranges >= KVM_REG_MAX_RANGES)
 		return NULL;
 
-	/* The default is a range as well. */
+	/* One more for the default, which only kvm_reg_policy_compile() adds. */
 	nr_ranges++;
 	nr_segments = KVM_REG_MAX_SEGMENTS(nr_ranges);
 	bitmaps = sizeof(*policy);
@@ -64,6 +64,7 @@ struct kvm_reg_policy *kvm_reg_policy_alloc(u32 nr_ranges, size_t nr_longs)
 	if (!policy)
 		return NULL;
 
+	policy->max_ranges = nr_ranges - 1;
 	policy->bitmaps = (void *)policy + bitmaps;
 	policy->ranges = (void *)policy + ranges;
 	policy->segments = (void *)policy + segments;
@@ -84,6 +85,9 @@ void kvm_reg_policy_free(struct kvm_reg_policy *policy)
  */
 void kvm_reg_policy_add(struct kvm_reg_policy *policy, struct kvm_reg_range range)
 {
+	if (WARN_ON_ONCE(policy->nr_ranges >= policy->max_ranges))
+		return;
+
 	policy->ranges[policy->nr_ranges++] = range;
 }
 
@@ -100,7 +104,7 @@ static enum kvm_reg_action kvm_reg_range_action(const struct kvm_reg_range *rang
 	u32 bit = index - range->first;
 
 	if (range->bitmap) {
-		bit = array_index_nospec(bit, (u64)range->last - range->first + 1);
+		bit = array_index_nospec(bit, range->last - range->first + 1);
 		if (test_bit(bit, range->bitmap))
 			return KVM_REG_ALLOW;
 	}
@@ -254,12 +258,12 @@ static void fill_windows(struct kvm_reg_policy *policy)
 void kvm_reg_policy_compile(struct kvm_reg_policy *policy,
 			    enum kvm_reg_action default_action)
 {
-	kvm_reg_policy_add(policy, (struct kvm_reg_range) {
+	policy->ranges[policy->nr_ranges++] = (struct kvm_reg_range) {
 		.first = 0,
 		.last = U32_MAX,
 		.access = KVM_REG_ACCESS_MASK,
 		.action = default_action,
-	});
+	};
 
 	cut_segments(policy);
 	fill_segments(policy);
@@ -272,7 +276,6 @@ find_segment(const struct kvm_reg_policy *policy, u32 index)
 	const struct kvm_reg_segment *base = policy->segments;
 	u32 n = policy->nr_segments;
 
-	/* Halve without branching on the register, which the guest chooses. */
 	while (n > 1) {
 		u32 half = n / 2;
 

@@ -11,14 +11,14 @@
 
 #include <linux/bits.h>
 #include <linux/bitmap.h>
-#include <linux/build_bug.h>
+#include <linux/limits.h>
 #include <linux/nospec.h>
 #include <linux/types.h>
 
 /**
  * enum kvm_reg_access - kinds of access, as bits of a mask
- * @KVM_REG_READ: RDMSR and whatever else reads the register for the guest.
- * @KVM_REG_WRITE: WRMSR and whatever else writes the register for the guest.
+ * @KVM_REG_READ: the guest reads the register, e.g. by RDMSR.
+ * @KVM_REG_WRITE: the guest writes the register, e.g. by WRMSR.
  */
 enum kvm_reg_access {
 	KVM_REG_READ	= BIT(0),
@@ -54,7 +54,7 @@ enum kvm_reg_action {
  * @access: Mask of &enum kvm_reg_access that the range applies to.
  * @action: &enum kvm_reg_action for the registers of the range.
  * @bitmap: If not NULL, one bit per register from @first on: set exempts the
- *	register from @action, it is allowed.
+ *	register from @action, it is allowed.  At most 2^32 - 1 registers.
  */
 struct kvm_reg_range {
 	u32 first;
@@ -89,10 +89,6 @@ struct kvm_reg_range {
 #define KVM_REG_SLOT_AMD	(KVM_REG_SLOT_HIGH + KVM_REG_WINDOW_HIGH_NR)
 #define KVM_REG_NR_SLOTS	(KVM_REG_SLOT_AMD + KVM_REG_WINDOW_AMD_NR)
 
-/* Filling the windows word by word relies on it. */
-static_assert(KVM_REG_SLOT_HV % 64 == 0 && KVM_REG_SLOT_KVM % 64 == 0 &&
-	      KVM_REG_SLOT_HIGH % 64 == 0 && KVM_REG_SLOT_AMD % 64 == 0);
-
 /**
  * struct kvm_reg_segment - registers that share their verdicts' source
  * @first: First register; the segment ends where the next one starts.
@@ -111,6 +107,7 @@ static_assert(sizeof(struct kvm_reg_segment) == 8);
  * @allowed: By access, one bit per slot: set if the access is allowed.
  * @window_action: What a clear bit in @allowed stands for, if that is the same
  *	for all; else KVM_REG_MIXED.
+ * @max_ranges: Number of entries that @ranges has room for, less the default.
  * @nr_ranges: Number of entries in @ranges.
  * @nr_segments: Number of entries in @segments, at least one.
  * @ranges: The ranges, in order of precedence.  The last one holds the default
@@ -123,6 +120,7 @@ static_assert(sizeof(struct kvm_reg_segment) == 8);
 struct kvm_reg_policy {
 	unsigned long allowed[KVM_REG_NR_ACCESS][BITS_TO_LONGS(KVM_REG_NR_SLOTS)];
 	u8 window_action;
+	u32 max_ranges;
 	u32 nr_ranges;
 	u32 nr_segments;
 	struct kvm_reg_range *ranges;

@@ -12,6 +12,7 @@
 #include <pthread.h>
 #include <sys/mman.h>
 #include <sys/stat.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include "apic.h"
@@ -102,12 +103,16 @@ static void answer_exit(struct kvm_vcpu *vcpu, const struct access *a, uint8_t e
 						     KVM_EXIT_X86_RDMSR);
 	TEST_ASSERT_EQ(run->msr.index, a->msr);
 	TEST_ASSERT_EQ(run->msr.error, 0);
+	TEST_ASSERT(!memcmp(run->msr.pad, no_bits, sizeof(run->msr.pad)),
+		    "the exit's padding is not zero");
 
 	outcome->reason = run->msr.reason;
 	outcome->value = run->msr.data;
 	run->msr.error = error;
-	if (!a->write)
+	if (!a->write) {
+		TEST_ASSERT_EQ(run->msr.data, 0);
 		run->msr.data = ANSWER;
+	}
 }
 
 /* Let the guest make an access; answer an exit with ANSWER, or with @error. */
@@ -444,6 +449,20 @@ static int compat_ioctl(int fd, unsigned int request, void *arg)
 	return r;
 }
 
+/* Where 32-bit system calls are compiled out or disabled, int $0x80 is fatal. */
+static bool has_compat_syscalls(void)
+{
+	int status;
+	pid_t pid = fork();
+
+	if (!pid) {
+		compat_ioctl(-1, 0, NULL);
+		_exit(0);
+	}
+
+	return waitpid(pid, &status, 0) == pid && WIFEXITED(status);
+}
+
 TEST_F(msr_filter, ioctl_of_a_32_bit_caller)
 {
 	struct compat_filter *filter = mmap(NULL, getpagesize(), PROT_READ | PROT_WRITE,
@@ -451,6 +470,9 @@ TEST_F(msr_filter, ioctl_of_a_32_bit_caller)
 	int fd = self->vcpu->vm->fd;
 
 	TEST_ASSERT(filter != MAP_FAILED, "mmap() failed: %d", errno);
+	if (!has_compat_syscalls())
+		SKIP(return, "needs CONFIG_IA32_EMULATION");
+
 	exit_on(self->vcpu, KVM_MSR_EXIT_REASON_FILTER);
 
 	/* Any byte of the page that stays zero does for the bitmap. */
@@ -467,6 +489,11 @@ TEST_F(msr_filter, ioctl_of_a_32_bit_caller)
 	TEST_ASSERT_EQ(compat_ioctl(fd, SET_MSR_FILTER_COMPAT, filter), -EINVAL);
 	TEST_ASSERT_EQ(compat_ioctl(fd, SET_MSR_FILTER_COMPAT, NULL), -EFAULT);
 	expect_denied(self->vcpu, MSR_PASSTHROUGH);
+
+	/* Other vm ioctls are none of the filter's business. */
+	TEST_ASSERT(compat_ioctl(fd, KVM_CHECK_EXTENSION, (void *)KVM_CAP_NR_VCPUS) > 0,
+		    "KVM_CHECK_EXTENSION failed");
+	TEST_ASSERT_EQ(compat_ioctl(fd, _IO(KVMIO, 0xff), NULL), -ENOTTY);
 
 	memset(filter, 0, sizeof(*filter));
 	TEST_ASSERT_EQ(compat_ioctl(fd, SET_MSR_FILTER_COMPAT, filter), 0);
@@ -622,7 +649,8 @@ static struct hammer {
 	bool stop;
 	/* Odd from when a denying ioctl has returned to when the next is made. */
 	uint64_t generation;
-	/* Reads that the filter denied and that were made all the same. */
+	/* Reads in an odd generation: denied as they must be, or made all the same. */
+	uint64_t denials;
 	uint64_t violations;
 } hammer;
 
@@ -634,9 +662,11 @@ static void guest_hammer(void)
 		uint64_t before = READ_ONCE(hammer.generation);
 
 		GUEST_ASSERT(!guest_rdmsr(&a));
-		if (a.value != ANSWER && (before & 1) &&
-		    before == READ_ONCE(hammer.generation))
-			__atomic_fetch_add(&hammer.violations, 1, __ATOMIC_SEQ_CST);
+		if (!(before & 1) || before != READ_ONCE(hammer.generation))
+			continue;
+
+		__atomic_fetch_add(a.value == ANSWER ? &hammer.denials : &hammer.violations,
+				   1, __ATOMIC_SEQ_CST);
 	}
 	GUEST_DONE();
 }
@@ -657,6 +687,21 @@ static void *run_hammer(void *arg)
 	return NULL;
 }
 
+/* Until the guest has read the MSR, or is beyond hope. */
+static void wait_for_reads(struct hammer *h)
+{
+	uint64_t before = READ_ONCE(h->denials) + READ_ONCE(h->violations);
+	int i;
+
+	for (i = 0; i < 10000; i++) {
+		usleep(100);
+		if (READ_ONCE(h->denials) + READ_ONCE(h->violations) >= before + HAMMER_VCPUS)
+			return;
+	}
+
+	TEST_FAIL("the vCPUs do not read");
+}
+
 static void swap_filters(struct kvm_vcpu *vcpu, struct hammer *h)
 {
 	int i;
@@ -664,7 +709,7 @@ static void swap_filters(struct kvm_vcpu *vcpu, struct hammer *h)
 	for (i = 0; i < HAMMER_ROUNDS; i++) {
 		set_filter(vcpu, deny_range(h->msr, 1, READ));
 		__atomic_fetch_add(&h->generation, 1, __ATOMIC_SEQ_CST);
-		usleep(100);
+		wait_for_reads(h);
 		__atomic_fetch_add(&h->generation, 1, __ATOMIC_SEQ_CST);
 		set_filter(vcpu, (struct kvm_msr_filter) {});
 		usleep(100);
@@ -785,6 +830,24 @@ static long charged_bytes(void)
 	return atol(buf);
 }
 
+static void leave_cgroup(void)
+{
+	write_file(CGROUP "/cgroup.procs", "0");
+	rmdir(CGROUP_TEST);
+}
+
+static bool enter_cgroup(void)
+{
+	write_file(CGROUP "/cgroup.subtree_control", "+memory");
+	mkdir(CGROUP_TEST, 0755);
+	if (write_file(CGROUP_TEST "/cgroup.procs", "0") &&
+	    !access(CGROUP_TEST "/memory.current", R_OK))
+		return true;
+
+	leave_cgroup();
+	return false;
+}
+
 TEST(memory_is_charged)
 {
 	struct kvm_msr_filter filter = deny_range(0, MAX_NMSRS, READ);
@@ -792,10 +855,7 @@ TEST(memory_is_charged)
 	long before, charged;
 	int i;
 
-	write_file(CGROUP "/cgroup.subtree_control", "+memory");
-	mkdir(CGROUP_TEST, 0755);
-	if (!write_file(CGROUP_TEST "/cgroup.procs", "0") ||
-	    access(CGROUP_TEST "/memory.current", R_OK))
+	if (!enter_cgroup())
 		SKIP(return, "needs root and cgroup v2 with memory controller at " CGROUP);
 
 	for (i = 1; i < KVM_MSR_FILTER_MAX_RANGES; i++)
@@ -811,8 +871,7 @@ TEST(memory_is_charged)
 
 	for (i = 0; i < CHARGED_VMS; i++)
 		kvm_vm_free(vms[i]);
-	write_file(CGROUP "/cgroup.procs", "0");
-	rmdir(CGROUP_TEST);
+	leave_cgroup();
 
 	/* Charges go by batches: leave them half of the bitmaps' size. */
 	TEST_ASSERT(charged > CHARGED_VMS * (long)sizeof(no_bits) * 16 / 2,
