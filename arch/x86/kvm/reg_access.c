@@ -15,9 +15,10 @@
 #include "x86.h"
 
 /* One set of values names an access in the engine, to the vendors and in the ABI. */
-static_assert((int)KVM_REG_READ == MSR_TYPE_R && (int)KVM_REG_WRITE == MSR_TYPE_W);
-static_assert((int)KVM_REG_READ == KVM_MSR_FILTER_READ &&
-	      (int)KVM_REG_WRITE == KVM_MSR_FILTER_WRITE);
+static_assert((int)KVM_REG_READ == MSR_TYPE_R);
+static_assert((int)KVM_REG_WRITE == MSR_TYPE_W);
+static_assert((int)KVM_REG_READ == KVM_MSR_FILTER_READ);
+static_assert((int)KVM_REG_WRITE == KVM_MSR_FILTER_WRITE);
 
 /**
  * kvm_reg_policy_install - put a policy in force
