@@ -343,6 +343,27 @@ TEST_F(msr_filter, first_range_wins)
 	expect_allowed(self->vcpu, MSR_INTERCEPTED);
 }
 
+/* Bits are counted from the base, the lowest bit of the first byte first. */
+TEST_F(msr_filter, bitmap_is_per_msr)
+{
+	struct kvm_msr_filter filter = deny_range(MSR_FS_BASE - 7, 16, READ);
+	uint8_t bits[] = { 0x80, 0x02 };
+
+	exit_on(self->vcpu, KVM_MSR_EXIT_REASON_FILTER);
+	filter.ranges[0].bitmap = bits;
+	set_filter(self->vcpu, filter);
+	expect_allowed(self->vcpu, MSR_FS_BASE);
+	expect_denied(self->vcpu, MSR_GS_BASE);
+	expect_allowed(self->vcpu, MSR_KERNEL_GS_BASE);
+
+	bits[0] = 0;
+	bits[1] = 0x01;
+	set_filter(self->vcpu, filter);
+	expect_denied(self->vcpu, MSR_FS_BASE);
+	expect_allowed(self->vcpu, MSR_GS_BASE);
+	expect_denied(self->vcpu, MSR_KERNEL_GS_BASE);
+}
+
 TEST_F(msr_filter, read_and_write_apart)
 {
 	struct kvm_vcpu *vcpu = self->vcpu;
