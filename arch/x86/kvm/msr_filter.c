@@ -2,8 +2,6 @@
 /*
  * MSR filter: KVM_X86_SET_MSR_FILTER as a front-end of the register policy.
  */
-#define pr_fmt(fmt) KBUILD_MODNAME ": " fmt
-
 #include <linux/compat.h>
 #include <linux/err.h>
 #include <linux/kvm_host.h>

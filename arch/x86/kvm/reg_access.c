@@ -3,8 +3,6 @@
  * Register access: put a register policy in force for a VM, judge its vCPUs'
  * accesses, and hand those that KVM does not perform to userspace.
  */
-#define pr_fmt(fmt) KBUILD_MODNAME ": " fmt
-
 #include <linux/cleanup.h>
 #include <linux/kvm_host.h>
 #include <linux/srcu.h>
@@ -36,7 +34,8 @@ static_assert((int)KVM_REG_WRITE == KVM_MSR_FILTER_WRITE);
  * - A vCPU still being created starts out with the request pending, which covers
  *   intercepts that it derived from the old policy.
  *
- * While @kvm has no vCPUs there is nobody to wait for.
+ * While @kvm has no vCPUs there is nobody to wait for: created_vcpus is raised
+ * under kvm->lock before a vCPU can read the policy, and lowered after it can.
  */
 void kvm_reg_policy_install(struct kvm *kvm, struct kvm_reg_policy *policy)
 {
