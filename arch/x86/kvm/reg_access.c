@@ -121,8 +121,13 @@ bool kvm_msr_denied(struct kvm_vcpu *vcpu, u32 index, enum kvm_reg_access access
 bool kvm_msr_may_passthrough(struct kvm_vcpu *vcpu, u32 index,
 			     enum kvm_reg_access access)
 {
-	guard(srcu)(&vcpu->kvm->srcu);
+	enum kvm_reg_action action;
+	int idx;
 
-	return msr_action(vcpu, index, access) == KVM_REG_ALLOW;
+	idx = srcu_read_lock(&vcpu->kvm->srcu);
+	action = msr_action(vcpu, index, access);
+	srcu_read_unlock(&vcpu->kvm->srcu, idx);
+
+	return action == KVM_REG_ALLOW;
 }
 EXPORT_SYMBOL_GPL(kvm_msr_may_passthrough);
