@@ -22,9 +22,8 @@ static_assert((int)KVM_REG_WRITE == KVM_MSR_FILTER_WRITE);
  * @kvm: The VM.
  * @policy: The compiled policy, now owned by @kvm; NULL for none.
  *
- * When this returns, no vCPU can make an access that the new policy denies, but
- * for what the vendors do not derive anew on request: intercepts of a running L2,
- * and of Intel's LBR MSRs.
+ * When this returns, no vCPU can make an access that the new policy denies, be it
+ * in L1 or in L2.
  *
  * - A vCPU outside of the guest that judged by the old policy did so in a
  *   section of kvm->srcu, and all of those have ended.
