@@ -59,9 +59,12 @@ static struct access guest_access;
 static uint8_t guest_wrmsr(const struct access *a)
 {
 	uint32_t low = a->value, high = a->value >> 32;
+	uint64_t error_code;
 
+	/* kvm_asm_safe_fep() omits the prefix. */
 	if (a->fep)
-		return kvm_asm_safe_fep("wrmsr", "a"(low), "d"(high), "c"(a->msr));
+		return kvm_asm_safe_ec_fep("wrmsr", error_code,
+					   "a"(low), "d"(high), "c"(a->msr));
 
 	return kvm_asm_safe("wrmsr", "a"(low), "d"(high), "c"(a->msr));
 }
