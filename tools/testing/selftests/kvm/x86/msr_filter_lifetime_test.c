@@ -1,0 +1,326 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * msr_filter_lifetime_test - KVM_X86_SET_MSR_FILTER while vCPUs and VMs come and go
+ *
+ * - A vCPU that is created while the filter is set obeys it, whichever comes first.
+ * - So do the vCPUs of a VM in which creations fail.
+ * - The ioctl may outlive the VM's file descriptors, and the filter does as long as
+ *   a vCPU does.
+ * - Threads may be killed in the midst of it all.
+ *
+ * No vCPU runs while the filter is set; for that, see msr_filter_race_test.
+ */
+#include <pthread.h>
+#include <signal.h>
+#include <sys/wait.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "kvm_test_harness.h"
+#include "kvm_util.h"
+#include "processor.h"
+#include "test_util.h"
+
+/* Passed through to hardware, so that intercepts have to follow. */
+#define MSR_DENIED	MSR_KERNEL_GS_BASE
+#define MSR_ALLOWED	MSR_FS_BASE
+
+/* An emulator may take 100 times as long as hardware: bound time, not rounds. */
+#define MAX_S		4
+#define MAX_US		2000
+
+static uint8_t no_bits[KVM_MSR_FILTER_MAX_BITMAP_SIZE];
+
+static struct kvm_msr_filter deny_read = {
+	.ranges[0] = { .flags = KVM_MSR_FILTER_READ, .base = MSR_DENIED, .nmsrs = 1,
+		       .bitmap = no_bits },
+	/* Out of the way, but long to copy. */
+	.ranges[1] = { .flags = KVM_MSR_FILTER_WRITE, .base = 0x10000000,
+		       .nmsrs = sizeof(no_bits) * 8, .bitmap = no_bits },
+};
+
+static struct kvm_msr_filter none;
+
+/* Lives in guest memory: the exceptions that reads of the two MSRs took, or 0. */
+static struct {
+	uint8_t denied;
+	uint8_t allowed;
+} vectors;
+
+static void guest_main(void)
+{
+	uint64_t value;
+
+	for (;;) {
+		vectors.denied = rdmsr_safe(MSR_DENIED, &value);
+		vectors.allowed = rdmsr_safe(MSR_ALLOWED, &value);
+		GUEST_SYNC(0);
+	}
+}
+
+static void expect_denied(struct kvm_vcpu *vcpu)
+{
+	typeof(vectors) *guest = addr_gva2hva(vcpu->vm, (vm_vaddr_t)&vectors);
+	struct ucall uc;
+
+	vcpu_run(vcpu);
+	TEST_ASSERT_EQ(get_ucall(vcpu, &uc), UCALL_SYNC);
+	TEST_ASSERT(guest->denied == GP_VECTOR, "vCPU %u makes an access that is denied",
+		    vcpu->id);
+	TEST_ASSERT_EQ(guest->allowed, 0);
+}
+
+static void random_pause(void)
+{
+	usleep(random() % MAX_US);
+}
+
+static bool in_time(time_t start)
+{
+	return time(NULL) < start + MAX_S;
+}
+
+static void *create_vcpu(void *arg)
+{
+	struct kvm_vm *vm = arg;
+
+	return vm_vcpu_add(vm, list_empty(&vm->vcpus) ? 0 :
+			   list_first_entry(&vm->vcpus, struct kvm_vcpu, list)->id + 1,
+			   guest_main);
+}
+
+/* In a VM's first creations, which tell whether there is a vCPU at all, and others. */
+#define VCPUS_PER_VM	4
+
+static void set_filter_while_creating(struct kvm_vm *vm)
+{
+	struct kvm_vcpu *vcpu;
+	pthread_t thread;
+
+	vm_ioctl(vm, KVM_X86_SET_MSR_FILTER, &none);
+	pthread_create(&thread, NULL, create_vcpu, vm);
+	random_pause();
+	vm_ioctl(vm, KVM_X86_SET_MSR_FILTER, &deny_read);
+	pthread_join(thread, (void **)&vcpu);
+
+	expect_denied(vcpu);
+}
+
+TEST(vcpu_being_created)
+{
+	time_t start = time(NULL);
+	struct kvm_vm *vm;
+	int i, rounds = 0;
+
+	TEST_REQUIRE(kvm_has_cap(KVM_CAP_X86_MSR_FILTER));
+	while (in_time(start)) {
+		vm = vm_create(VCPUS_PER_VM);
+		for (i = 0; i < VCPUS_PER_VM; i++, rounds++)
+			set_filter_while_creating(vm);
+		kvm_vm_free(vm);
+	}
+
+	pr_info("# %d vCPUs created\n", rounds);
+}
+
+/*
+ * struct setter - a thread that sets filters
+ * @fd: The VM's file descriptor.
+ * @stop: Ask it to end.
+ * @count: How many filters it set.
+ */
+struct setter {
+	int fd;
+	bool stop;
+	int count;
+};
+
+/* The last filter denies.  A descriptor that is closed ends it as well. */
+static void *set_filters(void *arg)
+{
+	struct setter *s = arg;
+	int r = 0;
+
+	while (!r && !READ_ONCE(s->stop)) {
+		r = ioctl(s->fd, KVM_X86_SET_MSR_FILTER, &none);
+		if (!r)
+			r = ioctl(s->fd, KVM_X86_SET_MSR_FILTER, &deny_read);
+		s->count++;
+	}
+
+	TEST_ASSERT(!r || errno == EBADF, "KVM_X86_SET_MSR_FILTER failed: %d", errno);
+	return NULL;
+}
+
+static void expect_no_vcpu(int fd, unsigned long id, int err)
+{
+	int r = ioctl(fd, KVM_CREATE_VCPU, id);
+
+	TEST_ASSERT(r == -1 && errno == err, "vCPU %lu: returned %d, errno %d",
+		    id, r, errno);
+}
+
+/* The one fails at last, when all but making the vCPU known is done; the other first. */
+static void fail_creations(struct kvm_vm *vm)
+{
+	expect_no_vcpu(vm->fd, 0, EEXIST);
+	expect_no_vcpu(vm->fd, INT_MAX, EINVAL);
+}
+
+#define MORE_VCPUS	8
+
+TEST(creation_fails)
+{
+	struct kvm_vcpu *vcpus[1 + MORE_VCPUS];
+	struct kvm_vm *vm = vm_create(1 + MORE_VCPUS);
+	struct setter setter = { .fd = vm->fd };
+	time_t start = time(NULL);
+	int i, nr = 0, rounds = 0;
+	pthread_t thread;
+
+	TEST_REQUIRE(kvm_has_cap(KVM_CAP_X86_MSR_FILTER));
+	vcpus[nr++] = vm_vcpu_add(vm, 0, guest_main);
+	pthread_create(&thread, NULL, set_filters, &setter);
+	for (; in_time(start); rounds++) {
+		fail_creations(vm);
+		if (nr < ARRAY_SIZE(vcpus)) {
+			vcpus[nr] = vm_vcpu_add(vm, nr, guest_main);
+			nr++;
+		}
+	}
+	WRITE_ONCE(setter.stop, true);
+	pthread_join(thread, NULL);
+
+	for (i = 0; i < nr; i++)
+		expect_denied(vcpus[i]);
+	kvm_vm_free(vm);
+	pr_info("# %d filters, %d creations failed\n", 2 * setter.count, 2 * rounds);
+}
+
+/* The VM lives as long as one of its vCPUs, and its policy does. */
+TEST(vcpu_outlives_vm_fd)
+{
+	struct kvm_vcpu *vcpu;
+	struct kvm_vm *vm;
+
+	TEST_REQUIRE(kvm_has_cap(KVM_CAP_X86_MSR_FILTER));
+	vm = vm_create_with_one_vcpu(&vcpu, guest_main);
+	vm_ioctl(vm, KVM_X86_SET_MSR_FILTER, &deny_read);
+	close(vm->fd);
+	expect_denied(vcpu);
+	expect_denied(vcpu);
+
+	/* The library's own goodbye needs the descriptor; the process's end does not. */
+}
+
+/* A VM by its descriptors: itself twice, and a vCPU. */
+struct fds {
+	int vm;
+	int dup;
+	int vcpu;
+};
+
+static struct fds open_fds(void)
+{
+	int kvm = open_kvm_dev_path_or_exit();
+	struct fds fds = { .vm = ioctl(kvm, KVM_CREATE_VM, 0) };
+
+	TEST_ASSERT(fds.vm >= 0, "KVM_CREATE_VM failed: %d", errno);
+	fds.dup = dup(fds.vm);
+	fds.vcpu = ioctl(fds.vm, KVM_CREATE_VCPU, 0);
+	TEST_ASSERT(fds.dup >= 0 && fds.vcpu >= 0, "dup() or KVM_CREATE_VCPU failed: %d",
+		    errno);
+	close(kvm);
+	return fds;
+}
+
+/* Close the descriptors in one of six orders, while a filter is being set through one. */
+static void tear_down(int round, int *filters)
+{
+	static const int orders[][3] = {
+		{ 0, 1, 2 }, { 0, 2, 1 }, { 1, 0, 2 }, { 1, 2, 0 }, { 2, 0, 1 }, { 2, 1, 0 },
+	};
+	const int *order = orders[round % ARRAY_SIZE(orders)];
+	struct fds fds = open_fds();
+	int all[] = { fds.vm, fds.dup, fds.vcpu };
+	struct setter setter = { .fd = round & 1 ? fds.vm : fds.dup };
+	pthread_t thread;
+	int i;
+
+	pthread_create(&thread, NULL, set_filters, &setter);
+	for (i = 0; i < ARRAY_SIZE(all); i++) {
+		random_pause();
+		close(all[order[i]]);
+	}
+	pthread_join(thread, NULL);
+	*filters += setter.count;
+}
+
+TEST(teardown)
+{
+	time_t start = time(NULL);
+	int rounds, filters = 0;
+
+	TEST_REQUIRE(kvm_has_cap(KVM_CAP_X86_MSR_FILTER));
+	for (rounds = 0; in_time(start); rounds++)
+		tear_down(rounds, &filters);
+
+	pr_info("# %d VMs, %d filters\n", rounds, 2 * filters);
+	TEST_ASSERT(filters > rounds, "the filter was hardly ever being set");
+}
+
+/* Everything at once: filters, creations that fail and that succeed, teardown. */
+static void live_dangerously(void)
+{
+	struct fds fds = open_fds();
+	struct setter setters[] = { { .fd = fds.vm }, { .fd = fds.dup } };
+	unsigned long id = 1;
+	pthread_t threads[2];
+	int i;
+
+	for (i = 0; i < ARRAY_SIZE(threads); i++)
+		pthread_create(&threads[i], NULL, set_filters, &setters[i]);
+
+	for (i = 0; i < 20; i++) {
+		expect_no_vcpu(fds.dup, 0, EEXIST);
+		ioctl(fds.dup, KVM_CREATE_VCPU, id++);
+	}
+
+	close(fds.vm);
+	close(fds.dup);
+	for (i = 0; i < ARRAY_SIZE(threads); i++)
+		pthread_join(threads[i], NULL);
+	/* Their descriptors go with the process. */
+}
+
+static void kill_child(void)
+{
+	int status;
+	pid_t pid = fork();
+
+	TEST_ASSERT(pid >= 0, "fork() failed: %d", errno);
+	if (!pid) {
+		for (;;)
+			live_dangerously();
+	}
+
+	usleep(random() % 50000);
+	kill(pid, SIGKILL);
+	TEST_ASSERT(waitpid(pid, &status, 0) == pid, "waitpid() failed: %d", errno);
+	TEST_ASSERT(WIFSIGNALED(status) && WTERMSIG(status) == SIGKILL,
+		    "the child ended by itself, with status 0x%x", status);
+}
+
+TEST(sigkill)
+{
+	time_t start = time(NULL);
+	int rounds;
+
+	TEST_REQUIRE(kvm_has_cap(KVM_CAP_X86_MSR_FILTER));
+	for (rounds = 0; in_time(start); rounds++)
+		kill_child();
+
+	pr_info("# %d children killed\n", rounds);
+}
+
+TEST_HARNESS_MAIN
