@@ -11,6 +11,7 @@
  * No vCPU runs while the filter is set; for that, see msr_filter_race_test.
  */
 #include <pthread.h>
+#include <sched.h>
 #include <signal.h>
 #include <sys/wait.h>
 #include <time.h>
@@ -28,6 +29,7 @@
 /* An emulator may take 100 times as long as hardware: bound time, not rounds. */
 #define MAX_S		4
 #define MAX_US		2000
+#define MAX_LAG_NS	50000
 
 static uint8_t no_bits[KVM_MSR_FILTER_MAX_BITMAP_SIZE];
 
@@ -80,44 +82,103 @@ static bool in_time(time_t start)
 	return time(NULL) < start + MAX_S;
 }
 
-static void *create_vcpu(void *arg)
+static uint64_t now_ns(void)
 {
-	struct kvm_vm *vm = arg;
+	struct timespec now;
 
-	return vm_vcpu_add(vm, list_empty(&vm->vcpus) ? 0 :
-			   list_first_entry(&vm->vcpus, struct kvm_vcpu, list)->id + 1,
-			   guest_main);
+	clock_gettime(CLOCK_MONOTONIC, &now);
+	return timespec_to_ns(now);
 }
 
-/* In a VM's first creations, which tell whether there is a vCPU at all, and others. */
-#define VCPUS_PER_VM	4
+/*
+ * struct creation - of a vCPU, by another thread
+ * @vm: The VM.
+ * @id: The vCPU's number.
+ * @started: Set by the thread when it starts.
+ * @held: Set by the thread that is about to hold the VM's lock.
+ * @took_ns: How long it took, the last time.
+ */
+static struct creation {
+	struct kvm_vm *vm;
+	uint32_t id;
+	bool started;
+	bool held;
+	uint64_t took_ns;
+} creation;
 
-static void set_filter_while_creating(struct kvm_vm *vm)
+static void *create_vcpu(void *arg)
 {
+	struct creation *c = arg;
+	uint64_t start = now_ns();
 	struct kvm_vcpu *vcpu;
-	pthread_t thread;
 
-	vm_ioctl(vm, KVM_X86_SET_MSR_FILTER, &none);
-	pthread_create(&thread, NULL, create_vcpu, vm);
-	random_pause();
-	vm_ioctl(vm, KVM_X86_SET_MSR_FILTER, &deny_read);
-	pthread_join(thread, (void **)&vcpu);
+	WRITE_ONCE(c->started, true);
+	vcpu = vm_vcpu_add(c->vm, c->id, guest_main);
+	c->took_ns = now_ns() - start;
+	return vcpu;
+}
+
+/*
+ * Creation derives the intercepts long before it takes the VM's lock to make the vCPU
+ * known.  To get a filter in between, have something else hold that lock for long:
+ * creating a PIT does, as it starts a thread.
+ */
+static void *hold_lock(void *arg)
+{
+	struct kvm_pit_config pit = {};
+	struct creation *c = arg;
+
+	WRITE_ONCE(c->held, true);
+	vm_ioctl(c->vm, KVM_CREATE_PIT2, &pit);
+	return NULL;
+}
+
+static void spin_until(uint64_t ns)
+{
+	while (now_ns() < ns)
+		continue;
+}
+
+static void wait_for(bool *flag)
+{
+	while (!READ_ONCE(*flag))
+		sched_yield();
+}
+
+static void set_filter_while_creating(struct creation *c)
+{
+	uint64_t pause_ns = random() % (c->took_ns + 1);
+	pthread_t creator, holder;
+	struct kvm_vcpu *vcpu;
+
+	c->started = c->held = false;
+	pthread_create(&creator, NULL, create_vcpu, c);
+	wait_for(&c->started);
+	spin_until(now_ns() + pause_ns);
+	pthread_create(&holder, NULL, hold_lock, c);
+	wait_for(&c->held);
+	spin_until(now_ns() + random() % MAX_LAG_NS);
+	vm_ioctl(c->vm, KVM_X86_SET_MSR_FILTER, &deny_read);
+	pthread_join(holder, NULL);
+	pthread_join(creator, (void **)&vcpu);
 
 	expect_denied(vcpu);
 }
 
+/* The first of a VM's vCPUs, or the second: the ioctl waits only if there is one. */
 TEST(vcpu_being_created)
 {
 	time_t start = time(NULL);
-	struct kvm_vm *vm;
-	int i, rounds = 0;
+	int rounds;
 
 	TEST_REQUIRE(kvm_has_cap(KVM_CAP_X86_MSR_FILTER));
-	while (in_time(start)) {
-		vm = vm_create(VCPUS_PER_VM);
-		for (i = 0; i < VCPUS_PER_VM; i++, rounds++)
-			set_filter_while_creating(vm);
-		kvm_vm_free(vm);
+	for (rounds = 0; in_time(start); rounds++) {
+		creation.vm = vm_create(2);
+		creation.id = rounds % 2;
+		if (creation.id)
+			vm_vcpu_add(creation.vm, 0, guest_main);
+		set_filter_while_creating(&creation);
+		kvm_vm_free(creation.vm);
 	}
 
 	pr_info("# %d vCPUs created\n", rounds);

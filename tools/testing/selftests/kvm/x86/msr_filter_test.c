@@ -5,16 +5,15 @@
  * - Each malformed filter gets its errno, and the filter before it stays.
  * - Ranges mean what they say, up to and including MSR 2^32 - 1.
  * - A denied access exits or faults, however KVM comes to execute it.
- * - When the ioctl returns, a vCPU being created knows of it, too; for vCPUs that
- *   run, see msr_filter_race_test.
  * - The filter's memory is charged to the caller.
+ *
+ * For vCPUs that run while the filter is set, see msr_filter_race_test, and for those
+ * that come and go, msr_filter_lifetime_test.
  */
 #include <fcntl.h>
-#include <pthread.h>
 #include <sys/mman.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
-#include <time.h>
 #include <unistd.h>
 
 #include "apic.h"
@@ -663,42 +662,6 @@ TEST_F(msr_exit, tsc_deadline)
 	exit_on(vcpu, 0);
 	TEST_ASSERT_EQ(access_msr(vcpu, a, 0).vector, GP_VECTOR);
 	TEST_ASSERT_EQ(vcpu_get_msr(vcpu, MSR_IA32_TSC_DEADLINE), 0);
-}
-
-#define CREATE_ROUNDS	300
-#define CREATE_MAX_S	15
-#define CREATE_MAX_US	2000
-
-static void *create_vcpu(void *arg)
-{
-	return vm_vcpu_add(arg, 0, guest_main);
-}
-
-/*
- * A vCPU that is being created while a filter is set: whichever comes first,
- * it must not start with intercepts that the filter has outdated.
- */
-TEST(ioctl_reaches_a_vcpu_being_created)
-{
-	struct kvm_msr_filter filter = deny_range(MSR_PASSTHROUGH, 1, READ);
-	time_t start = time(NULL);
-	struct kvm_vcpu *vcpu;
-	pthread_t thread;
-	int i;
-
-	/* In an emulator, fewer rounds have to do. */
-	for (i = 0; i < CREATE_ROUNDS && time(NULL) < start + CREATE_MAX_S; i++) {
-		struct kvm_vm *vm = vm_create(1);
-
-		pthread_create(&thread, NULL, create_vcpu, vm);
-		usleep(random() % CREATE_MAX_US);
-		vm_ioctl(vm, KVM_X86_SET_MSR_FILTER, &filter);
-		pthread_join(thread, (void **)&vcpu);
-
-		exit_on(vcpu, KVM_MSR_EXIT_REASON_FILTER);
-		expect_denied(vcpu, MSR_PASSTHROUGH);
-		kvm_vm_free(vm);
-	}
 }
 
 #define CGROUP		"/sys/fs/cgroup"
