@@ -498,14 +498,14 @@ FIXTURE(msr_bitmap)
 	struct bitmap found;
 };
 
-static void create_vcpus(FIXTURE_DATA(msr_bitmap) *self)
+static void create_vcpus(struct _test_data_msr_bitmap *self)
 {
 	vm_create_with_one_vcpu(&self->control, guest_main);
 	vm_create_with_one_vcpu(&self->filtered, guest_main);
 	no_policy(&self->policy);
 }
 
-static void free_vcpus(FIXTURE_DATA(msr_bitmap) *self)
+static void free_vcpus(struct _test_data_msr_bitmap *self)
 {
 	kvm_vm_free(self->control->vm);
 	kvm_vm_free(self->filtered->vm);
@@ -530,14 +530,14 @@ FIXTURE_TEARDOWN(msr_bitmap)
 	close(self->counter);
 }
 
-static void set_policy(FIXTURE_DATA(msr_bitmap) *self, void (*make)(struct policy *))
+static void set_policy(struct _test_data_msr_bitmap *self, void (*make)(struct policy *))
 {
 	make(&self->policy);
 	vm_ioctl(self->filtered->vm, KVM_X86_SET_MSR_FILTER, &self->policy.filter);
 }
 
 /* Returns 1 if the register is not passed through as it should be. */
-static int judge(FIXTURE_DATA(msr_bitmap) *self, int reg, uint32_t access)
+static int judge(struct _test_data_msr_bitmap *self, int reg, uint32_t access)
 {
 	bool write = access == WRITE;
 	bool by_kvm = write ? self->expected.write[reg] : self->expected.read[reg];
@@ -555,7 +555,7 @@ static int judge(FIXTURE_DATA(msr_bitmap) *self, int reg, uint32_t access)
 }
 
 /* Compare the bitmap that was found with what the control and the policy ask for. */
-static void judge_all(FIXTURE_DATA(msr_bitmap) *self, const char *when)
+static void judge_all(struct _test_data_msr_bitmap *self, const char *when)
 {
 	int i, wrong = 0;
 
@@ -566,7 +566,7 @@ static void judge_all(FIXTURE_DATA(msr_bitmap) *self, const char *when)
 		    wrong, when, self->policy.name);
 }
 
-static void walk_control(FIXTURE_DATA(msr_bitmap) *self, enum extent extent)
+static void walk_control(struct _test_data_msr_bitmap *self, enum extent extent)
 {
 	walk(self->control, self->counter, extent, &self->expected);
 	TEST_ASSERT(self->expected.read[msr_to_reg(MSR_FS_BASE)] &&
@@ -574,7 +574,7 @@ static void walk_control(FIXTURE_DATA(msr_bitmap) *self, enum extent extent)
 		    "without a policy, FS_BASE is intercepted");
 }
 
-static void expect_policy(FIXTURE_DATA(msr_bitmap) *self, enum extent extent,
+static void expect_policy(struct _test_data_msr_bitmap *self, enum extent extent,
 			  const char *when)
 {
 	walk(self->filtered, self->counter, extent, &self->found);
@@ -592,7 +592,7 @@ TEST_F_TIMEOUT(msr_bitmap, each_policy, MAX_S)
 	}
 }
 
-static void expect_policy_at(FIXTURE_DATA(msr_bitmap) *self, int reg)
+static void expect_policy_at(struct _test_data_msr_bitmap *self, int reg)
 {
 	int first = reg - reg % SPAN;
 
@@ -627,7 +627,7 @@ TEST_F_TIMEOUT(msr_bitmap, each_register, MAX_S)
 }
 
 /* Returns what was changed. */
-static const char *random_change(FIXTURE_DATA(msr_bitmap) *self, bool has_run)
+static const char *random_change(struct _test_data_msr_bitmap *self, bool has_run)
 {
 	const struct change *c = &changes[random() % ARRAY_SIZE(changes)];
 	uint32_t arg = random();
@@ -650,7 +650,7 @@ static const char *random_change(FIXTURE_DATA(msr_bitmap) *self, bool has_run)
  * A vCPU's life: changes before it runs, and after.  A short walk follows each, and
  * a whole one all of them.
  */
-static void random_life(FIXTURE_DATA(msr_bitmap) *self)
+static void random_life(struct _test_data_msr_bitmap *self)
 {
 	const char *what = NULL;
 	int i;
@@ -669,7 +669,7 @@ static void random_life(FIXTURE_DATA(msr_bitmap) *self)
 	expect_policy(self, WHOLE, "all");
 }
 
-static void print_sums(FIXTURE_DATA(msr_bitmap) *self, int seed)
+static void print_sums(struct _test_data_msr_bitmap *self, int seed)
 {
 	int i, control = 0, filtered = 0;
 

@@ -196,7 +196,7 @@ FIXTURE_TEARDOWN(msr_filter_fault)
 }
 
 /* The last round of random faults has none. */
-static void arm_faults(FIXTURE_DATA(msr_filter_fault) *self, enum faults faults, int nth)
+static void arm_faults(struct _test_data_msr_filter_fault *self, enum faults faults, int nth)
 {
 	if (faults == NTH_AND_AFTER || (faults == RANDOM && nth < RANDOM_ROUNDS))
 		write_number(self->make_it_fail, 1);
@@ -205,7 +205,7 @@ static void arm_faults(FIXTURE_DATA(msr_filter_fault) *self, enum faults faults,
 }
 
 /* Returns whether there was an n-th fault, or a round of random ones. */
-static bool disarm_faults(FIXTURE_DATA(msr_filter_fault) *self, enum faults faults, int nth)
+static bool disarm_faults(struct _test_data_msr_filter_fault *self, enum faults faults, int nth)
 {
 	int left = read_number(self->fail_nth);
 
@@ -215,7 +215,7 @@ static bool disarm_faults(FIXTURE_DATA(msr_filter_fault) *self, enum faults faul
 }
 
 /* Make an ioctl with faults; it succeeds, or fails because of them. */
-static int faulty_ioctl(FIXTURE_DATA(msr_filter_fault) *self, enum faults faults, int nth,
+static int faulty_ioctl(struct _test_data_msr_filter_fault *self, enum faults faults, int nth,
 			unsigned long cmd, void *arg, bool *injected)
 {
 	int fd = self->vcpu->vm->fd, r, err;
@@ -233,7 +233,7 @@ static int faulty_ioctl(FIXTURE_DATA(msr_filter_fault) *self, enum faults faults
 	return r;
 }
 
-static void print_sums(FIXTURE_DATA(msr_filter_fault) *self)
+static void print_sums(struct _test_data_msr_filter_fault *self)
 {
 	pr_info("# %d faults, %d of them fatal to the ioctl\n", self->injected, self->refused);
 }
@@ -256,7 +256,7 @@ static struct kvm_msr_filter deny(uint32_t msr, int nr_full)
 	return filter;
 }
 
-static void set_filter_with_faults(FIXTURE_DATA(msr_filter_fault) *self,
+static void set_filter_with_faults(struct _test_data_msr_filter_fault *self,
 				   enum faults faults, int nr_full)
 {
 	struct kvm_msr_filter old = deny(MSR_OLD, nr_full), new = deny(MSR_NEW, nr_full);

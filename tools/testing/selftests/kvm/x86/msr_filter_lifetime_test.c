@@ -28,6 +28,7 @@
 
 /* An emulator may take 100 times as long as hardware: bound time, not rounds. */
 #define MAX_S		4
+#define MAX_CREATION_S	8
 #define MAX_US		2000
 #define MAX_LAG_NS	50000
 
@@ -77,9 +78,9 @@ static void random_pause(void)
 	usleep(random() % MAX_US);
 }
 
-static bool in_time(time_t start)
+static bool in_time(time_t start, int seconds)
 {
-	return time(NULL) < start + MAX_S;
+	return time(NULL) < start + seconds;
 }
 
 static uint64_t now_ns(void)
@@ -172,7 +173,7 @@ TEST(vcpu_being_created)
 	int rounds;
 
 	TEST_REQUIRE(kvm_has_cap(KVM_CAP_X86_MSR_FILTER));
-	for (rounds = 0; in_time(start); rounds++) {
+	for (rounds = 0; in_time(start, MAX_CREATION_S); rounds++) {
 		creation.vm = vm_create(2);
 		creation.id = rounds % 2;
 		if (creation.id)
@@ -242,7 +243,7 @@ TEST(creation_fails)
 	TEST_REQUIRE(kvm_has_cap(KVM_CAP_X86_MSR_FILTER));
 	vcpus[nr++] = vm_vcpu_add(vm, 0, guest_main);
 	pthread_create(&thread, NULL, set_filters, &setter);
-	for (; in_time(start); rounds++) {
+	for (; in_time(start, MAX_S); rounds++) {
 		fail_creations(vm);
 		if (nr < ARRAY_SIZE(vcpus)) {
 			vcpus[nr] = vm_vcpu_add(vm, nr, guest_main);
@@ -323,7 +324,7 @@ TEST(teardown)
 	int rounds, filters = 0;
 
 	TEST_REQUIRE(kvm_has_cap(KVM_CAP_X86_MSR_FILTER));
-	for (rounds = 0; in_time(start); rounds++)
+	for (rounds = 0; in_time(start, MAX_S); rounds++)
 		tear_down(rounds, &filters);
 
 	pr_info("# %d VMs, %d filters\n", rounds, 2 * filters);
@@ -378,7 +379,7 @@ TEST(sigkill)
 	int rounds;
 
 	TEST_REQUIRE(kvm_has_cap(KVM_CAP_X86_MSR_FILTER));
-	for (rounds = 0; in_time(start); rounds++)
+	for (rounds = 0; in_time(start, MAX_S); rounds++)
 		kill_child();
 
 	pr_info("# %d children killed\n", rounds);

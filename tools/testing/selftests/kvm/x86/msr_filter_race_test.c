@@ -93,7 +93,7 @@ static void guest_access(struct tally *tally)
 
 	rmb();	/* RDMSR waits for no load, nor does a load for RDMSR. */
 	made = hammer.write ? guest_write() : guest_read();
-	rmb();
+	rmb();	/* The same. */
 	if (!(before & 1) || before != READ_ONCE(hammer.generation))
 		return;
 
@@ -275,7 +275,7 @@ FIXTURE_VARIANT_ADD(msr_filter_race, write_among_creations)
 	.msr = MSR_PASSTHROUGH, .write = true, .creations = true,
 };
 
-static void create_hammers(FIXTURE_DATA(msr_filter_race) *self)
+static void create_hammers(struct _test_data_msr_filter_race *self)
 {
 	vm_vaddr_t tallies = (vm_vaddr_t)hammer.tallies;
 	int i;
@@ -308,7 +308,7 @@ FIXTURE_TEARDOWN(msr_filter_race)
 		kvm_vm_free(self->vm);
 }
 
-static struct hammer *start_hammers(FIXTURE_DATA(msr_filter_race) *self)
+static struct hammer *start_hammers(struct _test_data_msr_filter_race *self)
 {
 	int i;
 
@@ -318,7 +318,7 @@ static struct hammer *start_hammers(FIXTURE_DATA(msr_filter_race) *self)
 	return addr_gva2hva(self->vm, (vm_vaddr_t)&hammer);
 }
 
-static void stop_hammers(FIXTURE_DATA(msr_filter_race) *self, struct hammer *h)
+static void stop_hammers(struct _test_data_msr_filter_race *self, struct hammer *h)
 {
 	int i;
 
