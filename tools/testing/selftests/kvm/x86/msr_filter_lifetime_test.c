@@ -152,7 +152,8 @@ static void set_filter_while_creating(struct creation *c)
 	pthread_t creator, holder;
 	struct kvm_vcpu *vcpu;
 
-	c->started = c->held = false;
+	c->started = false;
+	c->held = false;
 	pthread_create(&creator, NULL, create_vcpu, c);
 	wait_for(&c->started);
 	spin_until(now_ns() + pause_ns);
