@@ -12,6 +12,8 @@
 ##                  Its stdout and its exit status are the command's
 ## make shell       a shell on that machine
 ## make bench       what accesses and filters cost, unpatched beside patched
+## make fuzz [SECONDS=60]
+##                  fuzz compile and look-up in userspace, against a model
 ## make series      write the series to out/series-6.12, for git am
 ## make lint        static checks: each patch builds, checkpatch, sparse, docs
 ## make clean       remove out/
@@ -21,7 +23,7 @@
 
 MAKEFLAGS += -r
 .DEFAULT_GOAL := help
-.PHONY: help run test exec shell bench series lint clean distclean
+.PHONY: help run test exec shell bench fuzz series lint clean distclean
 
 help:
 	@sed -n 's/^## \{0,1\}//p' Makefile
@@ -37,6 +39,9 @@ shell:
 
 bench:
 	@scripts/bench
+
+fuzz:
+	@scripts/fuzz $(if $(SECONDS),--seconds=$(SECONDS))
 
 series:
 	@scripts/series

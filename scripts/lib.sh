@@ -116,6 +116,6 @@ clean_cache()
 {
 	[ -d "$cache" ] || return 0
 	lock_cache
-	rm -rf "$cache"/debian-* "$cache"/ksrc-* "$cache/log" "$cache/lock"
+	rm -rf "$cache"/debian-* "$cache"/ksrc-* "$cache/log" "$cache/fuzz" "$cache/lock"
 	rmdir --ignore-fail-on-non-empty "$cache"
 }
