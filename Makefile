@@ -14,6 +14,9 @@
 ## make bench       what accesses and filters cost, unpatched beside patched
 ## make fuzz [SECONDS=60]
 ##                  fuzz compile and look-up in userspace, against a model
+## make fuzz-abi [SEED=n] [ROUNDS=2000] [LANE=svm|vmx]
+##                  random filters and accesses, unpatched beside patched
+##                  (ROUND=n: just that round of the seed, in words)
 ## make series      write the series to out/series-6.12, for git am
 ## make lint        static checks: each patch builds, checkpatch, sparse, docs
 ## make clean       remove out/
@@ -23,7 +26,7 @@
 
 MAKEFLAGS += -r
 .DEFAULT_GOAL := help
-.PHONY: help run test exec shell bench fuzz series lint clean distclean
+.PHONY: help run test exec shell bench fuzz fuzz-abi series lint clean distclean
 
 help:
 	@sed -n 's/^## \{0,1\}//p' Makefile
@@ -42,6 +45,9 @@ bench:
 
 fuzz:
 	@scripts/fuzz $(if $(SECONDS),--seconds=$(SECONDS))
+
+fuzz-abi:
+	@scripts/fuzz-abi $(foreach name,SEED ROUNDS ROUND LANE KSRC,$(if $($(name)),$(name)='$($(name))'))
 
 series:
 	@scripts/series

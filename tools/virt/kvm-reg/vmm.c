@@ -24,6 +24,8 @@
 #define MAX_CPUID	256
 #define MAX_MSR_LIST	1024
 
+#define CPUID_1_ECX_TSC_DEADLINE	(1u << 24)
+
 #define HYPERV_INTERFACE_LEAF	0x40000001
 #define HYPERV_SIGNATURE	0x31237648	/* "Hv#1" */
 
@@ -140,6 +142,12 @@ void vmm_create(struct vmm *vm)
 	add_memory(vm);
 }
 
+void vmm_create_irqchip(struct vmm *vm)
+{
+	vmm_ioctl(vm->vm_fd, KVM_CREATE_IRQCHIP, 0, "see dmesg");
+	vm->irqchip = true;
+}
+
 void vmm_destroy(struct vmm *vm)
 {
 	int i;
@@ -227,8 +235,14 @@ void vmm_set_supported_cpuid(struct vmm *vm, struct vmm_vcpu *vcpu)
 		struct kvm_cpuid2 head;
 		struct kvm_cpuid_entry2 entries[MAX_CPUID];
 	} cpuid = { .head.nent = MAX_CPUID };
+	__u32 i;
 
 	vmm_ioctl(vm->kvm_fd, KVM_GET_SUPPORTED_CPUID, &cpuid, "if E2BIG, enlarge MAX_CPUID");
+	for (i = 0; i < cpuid.head.nent; i++) {
+		/* KVM leaves it to the VMM, for it takes KVM's own APICs. */
+		if (cpuid.entries[i].function == 1 && vm->irqchip)
+			cpuid.entries[i].ecx |= CPUID_1_ECX_TSC_DEADLINE;
+	}
 	vmm_ioctl(vcpu->fd, KVM_SET_CPUID2, &cpuid, "see dmesg");
 }
 
@@ -296,9 +310,16 @@ void vmm_set_msr_exits(struct vmm *vm, __u32 reasons)
 		  "this kernel does not know one of the KVM_MSR_EXIT_REASON_* flags");
 }
 
+static const unsigned char *guest_entry(const struct vmm_access *access)
+{
+	if (access->emulated)
+		return access->write ? guest_emulated_wrmsr : guest_emulated_rdmsr;
+	return access->write ? guest_wrmsr : guest_rdmsr;
+}
+
 void vmm_start(struct vmm *vm, struct vmm_vcpu *vcpu, const struct vmm_access *access)
 {
-	const unsigned char *entry = access->write ? guest_wrmsr : guest_rdmsr;
+	const unsigned char *entry = guest_entry(access);
 	struct kvm_regs regs = {
 		.rip = GUEST_CODE + (entry - guest_begin),
 		.rsp = GUEST_STACK,

@@ -44,6 +44,7 @@ struct vmm {
 	int kvm_fd;
 	int vm_fd;
 	size_t run_size;
+	bool irqchip;
 	unsigned char *memory;
 	int nr_vcpus;
 	struct vmm_vcpu vcpus[VMM_MAX_VCPUS];
@@ -52,6 +53,7 @@ struct vmm {
 /* Accesses the guest is told to make */
 struct vmm_access {
 	bool write;
+	bool emulated;		/* by KVM, with kvm.force_emulation_prefix=1 */
 	__u32 index;
 	__u64 value;		/* of a write */
 	__u32 times;
@@ -61,7 +63,10 @@ void vmm_create(struct vmm *vm);
 void vmm_destroy(struct vmm *vm);
 struct vmm_vcpu *vmm_add_vcpu(struct vmm *vm);
 
-/* All that KVM_GET_SUPPORTED_CPUID reports */
+/* KVM's own APICs, for the vCPUs that are added later */
+void vmm_create_irqchip(struct vmm *vm);
+
+/* All that KVM_GET_SUPPORTED_CPUID reports, and with an irqchip the TSC deadline */
 void vmm_set_supported_cpuid(struct vmm *vm, struct vmm_vcpu *vcpu);
 /* Just enough for KVM to offer its Hyper-V MSRs */
 void vmm_set_hyperv_cpuid(struct vmm_vcpu *vcpu);
@@ -95,6 +100,7 @@ void __noreturn __printf(1, 2) vmm_fail(const char *fmt, ...);
 /* The labels of guest.S */
 extern const unsigned char guest_begin[], guest_end[];
 extern const unsigned char guest_rdmsr[], guest_wrmsr[], guest_gp[], guest_lost[];
+extern const unsigned char guest_emulated_rdmsr[], guest_emulated_wrmsr[];
 
 #endif /* !__ASSEMBLER__ */
 #endif /* VMM_H */
