@@ -85,7 +85,7 @@ static const struct special {
 	{ 0x40000073, 0x40000073, SCRATCH, false },	/* VP assist page */
 	{ 0x40000080, 0x400000b7, NONE, false },	/* SynIC and its timers */
 	{ 0x40000100, 0x40000105, NONE, false },	/* crash */
-	{ 0x4b564d00, 0x4b564d04, SCRATCH, false },	/* KVM's clocks, async PF, steal time, EOI */
+	{ 0x4b564d00, 0x4b564d04, SCRATCH, false },	/* KVM: clocks, async PF, steal time */
 };
 
 /* MSRs that KVM has on at least one vendor */

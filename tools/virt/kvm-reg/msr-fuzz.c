@@ -30,12 +30,24 @@
 /* Seconds after which a group, which takes less than one, is lost */
 #define GROUP_LIMIT	60
 
+#define EVERY_ROUND	(~0ULL)
+
 /* What this process was asked for */
 static unsigned long long seed;
-static unsigned int nr_rounds = 100;
-static unsigned int retries;
-static long only_round = -1;
+static unsigned long long nr_rounds = 100;
+static unsigned long long only_round = EVERY_ROUND;
+static unsigned long long retries;
 static enum fuzz_kernel kernel = FUZZ_PATCHED;
+
+static const struct setting {
+	const char *name;
+	unsigned long long *value;
+} settings[] = {
+	{ "--seed=", &seed },
+	{ "--rounds=", &nr_rounds },
+	{ "--round=", &only_round },
+	{ "--retries=", &retries },
+};
 
 static const char usage[] =
 	"Usage: msr-fuzz [OPTION]...\n"
@@ -104,9 +116,13 @@ static void note(struct tally *t, const char *done, const char *seen, const char
 	add_to_hash(t, done);
 	add_to_hash(t, *name ? name : seen);
 
-	if (t->round == only_round)
-		printf("%s: %s\t%s%s%s\n", done, seen, name,
-		       !wrong ? "" : *expected ? " WRONG, expected: " : " WRONG", wrong ? expected : "");
+	if (t->round != only_round)
+		return;
+
+	printf("%s: %s\t%s", done, seen, name);
+	if (wrong)
+		printf(" WRONG, expected: %s", *expected ? expected : "no denial");
+	putchar('\n');
 }
 
 /* Each bitmap has a page with an unmapped one behind it; the last is the filter's. */
@@ -445,9 +461,11 @@ static unsigned int run_round(struct lane *lane, unsigned int number)
 	for (i = 0; i < FUZZ_ACCESSES; i++)
 		do_access(lane, &round.accesses[i], &t);
 
-	if (only_round < 0)
+	if (only_round == EVERY_ROUND)
 		print_tally(&t);
-	return only_round < 0 || only_round == number ? t.unexpected : 0;
+	else if (only_round != number)
+		return 0;
+	return t.unexpected;
 }
 
 static bool has_vmx(void)
@@ -564,7 +582,7 @@ static int run_all(void)
 	unsigned int i, last;
 	int status = 0;
 
-	if (only_round >= 0)
+	if (only_round != EVERY_ROUND)
 		return do_group(only_round / FUZZ_GROUP, only_round);
 
 	for (i = 0; i < groups; i++) {
@@ -582,15 +600,7 @@ static void print_weaknesses(void)
 		printf("%s\t%s\t%s\n", w->name, w->vmx_only ? "vmx" : "any", w->what);
 }
 
-/* The value of option @name, if @arg is that; NULL if not. */
-static const char *option(const char *arg, const char *name)
-{
-	const size_t length = strlen(name);
-
-	return !strncmp(arg, name, length) && arg[length] == '=' ? arg + length + 1 : NULL;
-}
-
-static unsigned long long number(const char *s)
+static unsigned long long to_number(const char *s)
 {
 	unsigned long long n;
 	char *end;
@@ -604,19 +614,17 @@ static unsigned long long number(const char *s)
 
 static void parse(const char *arg)
 {
-	const char *value;
+	const struct setting *s;
 
-	if ((value = option(arg, "--seed")))
-		seed = number(value);
-	else if ((value = option(arg, "--rounds")))
-		nr_rounds = number(value);
-	else if ((value = option(arg, "--round")))
-		only_round = number(value);
-	else if ((value = option(arg, "--retries")))
-		retries = number(value);
-	else if ((value = option(arg, "--kernel")) && !strcmp(value, "base"))
+	for (s = settings; s < settings + ARRAY_SIZE(settings); s++) {
+		if (!strncmp(arg, s->name, strlen(s->name))) {
+			*s->value = to_number(arg + strlen(s->name));
+			return;
+		}
+	}
+	if (!strcmp(arg, "--kernel=base"))
 		kernel = FUZZ_BASE;
-	else if (!value || strcmp(value, "patched"))
+	else if (strcmp(arg, "--kernel=patched"))
 		vmm_fail("unknown argument %s: try --help", arg);
 }
 
