@@ -4,12 +4,14 @@
 #
 ## make run         see the patched kernel at work, on an emulated machine: under a
 ##                  small VMM that filters MSRs, and under Debian's QEMU
-## make test        KUnit, kselftests and costs (TESTS=pattern: just the kselftests
-##                  whose names match)
-## make exec BIN=prog [ARGS='a "b c"'] [BASE=1] [SMP=n] [ICOUNT=1]
+## make test        KUnit, kselftests and costs, on an AMD and on an Intel machine
+##                  (LANE=svm, LANE=vmx: just the one; TESTS=pattern: just the
+##                  kselftests whose names match)
+## make exec BIN=prog [ARGS='a "b c"'] [BASE=1] [SMP=n] [ICOUNT=1] [LANE=vmx]
 ##                  run a static program as root on the patched kernel (BASE=1:
-##                  on the unpatched one), on an emulated machine with /dev/kvm.
-##                  Its stdout and its exit status are the command's
+##                  on the unpatched one), on an emulated machine with /dev/kvm,
+##                  AMD's or Intel's. Its stdout and its exit status are the
+##                  command's
 ## make shell       a shell on that machine
 ## make bench       what accesses and filters cost, unpatched beside patched
 ## make fuzz [SECONDS=60]
