@@ -5,8 +5,9 @@
 ## make run         see the patched kernel at work, on an emulated machine: under a
 ##                  small VMM that filters MSRs, and under Debian's QEMU
 ## make test        KUnit, kselftests and costs, on an AMD and on an Intel machine
-##                  (LANE=svm, LANE=vmx: just the one; TESTS=pattern: just the
-##                  kselftests whose names match)
+##                  (LANE=svm, LANE=vmx: just the one; LANE=debug: on a kernel that
+##                  looks for memory errors, races and leaks; TESTS=pattern: just
+##                  the kselftests whose names match)
 ## make exec BIN=prog [ARGS='a "b c"'] [BASE=1] [SMP=n] [ICOUNT=1] [LANE=vmx]
 ##                  run a static program as root on the patched kernel (BASE=1:
 ##                  on the unpatched one), on an emulated machine with /dev/kvm,
