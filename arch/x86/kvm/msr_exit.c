@@ -22,6 +22,7 @@ static u32 msr_exit_reason(int ret)
 {
 	switch (ret) {
 	case KVM_MSR_RET_FILTERED:
+	case KVM_MSR_RET_EXIT:
 		return KVM_MSR_EXIT_REASON_FILTER;
 	case KVM_MSR_RET_UNSUPPORTED:
 		return KVM_MSR_EXIT_REASON_UNKNOWN;
@@ -63,18 +64,36 @@ static int complete_emulated_rdmsr(struct kvm_vcpu *vcpu)
 	return complete_emulated(vcpu);
 }
 
+static bool failure_exits(struct kvm_vcpu *vcpu, int ret)
+{
+	switch (ret) {
+	case KVM_MSR_RET_GP:
+		return false;
+	case KVM_MSR_RET_EXIT:
+		return true;
+	default:
+		return READ_ONCE(vcpu->kvm->arch.user_space_msr_mask) &
+		       msr_exit_reason(ret);
+	}
+}
+
 static bool exit_on_msr(struct kvm_vcpu *vcpu, u32 exit_reason, u32 index, u64 data,
 			int ret, int (*complete)(struct kvm_vcpu *vcpu))
 {
 	struct kvm_run *run = vcpu->run;
-	u32 reason = msr_exit_reason(ret);
+	bool error = ret > 0 && (ret & KVM_MSR_RET_EXIT_ERROR);
 
-	if (!(READ_ONCE(vcpu->kvm->arch.user_space_msr_mask) & reason))
+	/* Not of a negative errno, which is a failure like others. */
+	if (error)
+		ret &= ~KVM_MSR_RET_EXIT_ERROR;
+
+	if (!failure_exits(vcpu, ret))
 		return false;
 
 	run->exit_reason = exit_reason;
 	run->msr = (typeof(run->msr)) {
-		.reason = reason,
+		.error = error,
+		.reason = msr_exit_reason(ret),
 		.index = index,
 		.data = data,
 	};

@@ -72,9 +72,10 @@ static int filter_copy_bitmap(unsigned long *bitmap,
 }
 
 /* Returns the length of the range's bitmap in longs, or a negative errno. */
-static int filter_add_range(struct kvm_reg_policy *policy, unsigned long *bitmap,
-			    const struct kvm_msr_filter_range *range)
+static int filter_add_range(struct kvm_rule_list *list, unsigned long *bitmap,
+			    const struct kvm_msr_filter *filter, int i)
 {
+	const struct kvm_msr_filter_range *range = &filter->ranges[i];
 	int r;
 
 	if (!range->nmsrs)
@@ -86,24 +87,25 @@ static int filter_add_range(struct kvm_reg_policy *policy, unsigned long *bitmap
 	if (r)
 		return r;
 
-	kvm_reg_policy_add(policy, (struct kvm_reg_range) {
+	kvm_rule_list_add(list, (struct kvm_reg_rule) {
 		.first = range->base,
 		.last = range->base + range->nmsrs - 1,
 		.access = range->flags,
 		.action = KVM_REG_DENY,
+		.number = i,
 		.bitmap = bitmap,
 	});
 	return BITS_TO_LONGS(range->nmsrs);
 }
 
-static int filter_add_ranges(struct kvm_reg_policy *policy,
+static int filter_add_ranges(struct kvm_rule_list *list,
 			     const struct kvm_msr_filter *filter)
 {
-	unsigned long *bitmap = policy->bitmaps;
+	unsigned long *bitmap = list->bitmaps;
 	int i, r;
 
 	for (i = 0; i < ARRAY_SIZE(filter->ranges); i++) {
-		r = filter_add_range(policy, bitmap, &filter->ranges[i]);
+		r = filter_add_range(list, bitmap, filter, i);
 		if (r < 0)
 			return r;
 
@@ -130,26 +132,27 @@ static size_t filter_longs(const struct kvm_msr_filter *filter)
  * x2APIC MSRs cannot be filtered: with APICv and x2AVIC hardware accesses the
  * APIC page in their stead.
  */
-static void exempt_x2apic(struct kvm_reg_policy *policy)
+static void exempt_x2apic(struct kvm_rule_list *list)
 {
-	kvm_reg_policy_add(policy, (struct kvm_reg_range) {
+	kvm_rule_list_add(list, (struct kvm_reg_rule) {
 		.first = APIC_BASE_MSR,
 		.last = APIC_BASE_MSR + 0xff,
 		.access = KVM_REG_ACCESS_MASK,
 		.action = KVM_REG_ALLOW,
+		.number = KVM_REG_NO_NUMBER,
 	});
 }
 
 /**
- * kvm_msr_filter_compile - turn a filter into a policy
+ * kvm_msr_filter_list - turn a filter into a list of rules
  * @filter: The filter; its bitmaps are still userspace's.
  *
- * Return: the policy; NULL if the filter is empty, i.e. does not filter; or
+ * Return: the list; NULL if the filter is empty, i.e. does not filter; or
  * an ERR_PTR: EINVAL, EFAULT or ENOMEM.
  */
-struct kvm_reg_policy *kvm_msr_filter_compile(const struct kvm_msr_filter *filter)
+struct kvm_rule_list *kvm_msr_filter_list(const struct kvm_msr_filter *filter)
 {
-	struct kvm_reg_policy *policy;
+	struct kvm_rule_list *list;
 	int r;
 
 	r = check_filter(filter);
@@ -159,31 +162,33 @@ struct kvm_reg_policy *kvm_msr_filter_compile(const struct kvm_msr_filter *filte
 	if (filter_is_empty(filter))
 		return NULL;
 
-	policy = kvm_reg_policy_alloc(MSR_FILTER_MAX_RANGES, filter_longs(filter));
-	if (!policy)
+	list = kvm_rule_list_alloc(MSR_FILTER_MAX_RANGES, filter_longs(filter));
+	if (!list)
 		return ERR_PTR(-ENOMEM);
 
-	exempt_x2apic(policy);
-	r = filter_add_ranges(policy, filter);
+	exempt_x2apic(list);
+	r = filter_add_ranges(list, filter);
 	if (r) {
-		kvm_reg_policy_free(policy);
+		kvm_rule_list_put(list);
 		return ERR_PTR(r);
 	}
 
-	kvm_reg_policy_compile(policy, filter->flags & KVM_MSR_FILTER_DEFAULT_DENY ?
-				       KVM_REG_DENY : KVM_REG_ALLOW);
-	return policy;
+	kvm_rule_list_finish(list, filter->flags & KVM_MSR_FILTER_DEFAULT_DENY ?
+				  KVM_REG_DENY : KVM_REG_ALLOW);
+	return list;
 }
 
 static int set_msr_filter(struct kvm *kvm, const struct kvm_msr_filter *filter)
 {
-	struct kvm_reg_policy *policy = kvm_msr_filter_compile(filter);
+	struct kvm_rule_list *list = kvm_msr_filter_list(filter);
+	int r;
 
-	if (IS_ERR(policy))
-		return PTR_ERR(policy);
+	if (IS_ERR(list))
+		return PTR_ERR(list);
 
-	kvm_reg_policy_install(kvm, policy);
-	return 0;
+	r = kvm_rule_list_install(kvm, KVM_REG_LAYER_FILTER, list);
+	kvm_rule_list_put(list);
+	return r;
 }
 
 int kvm_vm_ioctl_set_msr_filter(struct kvm *kvm, void __user *argp)

@@ -7,9 +7,9 @@
 
 #include <linux/kvm_host.h>
 
-struct kvm_reg_policy;
+struct kvm_rule_list;
 
-struct kvm_reg_policy *kvm_msr_filter_compile(const struct kvm_msr_filter *filter);
+struct kvm_rule_list *kvm_msr_filter_list(const struct kvm_msr_filter *filter);
 
 int kvm_vm_ioctl_set_msr_filter(struct kvm *kvm, void __user *argp);
 int kvm_msr_filter_compat_ioctl(struct kvm *kvm, unsigned int ioctl,

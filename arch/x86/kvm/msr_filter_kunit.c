@@ -1,95 +1,43 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * MSR filter: what is refused and why, and what the compiled policy says.
+ * MSR filter: what is refused and why, and what its list of rules says.
  */
-#include <kunit/static_stub.h>
 #include <kunit/test.h>
 
 #include <linux/err.h>
 #include <linux/kvm_host.h>
 #include <linux/mm.h>
-#include <linux/mman.h>
 #include <linux/prandom.h>
 #include <linux/uaccess.h>
 
 #include "msr_filter.h"
 #include "reg_policy.h"
+#include "reg_policy_kunit.h"
 
 #define SEED		0x6d7372
 #define ROUNDS		100
 #define MAX_NMSRS	(KVM_MSR_FILTER_MAX_BITMAP_SIZE * BITS_PER_BYTE)
 
-/**
- * struct filter_test - one test's surroundings
- * @bitmaps: Userspace memory: a bitmap of the largest size for each range.
- * @policies: Policies allocated and not freed.
- * @fail: Whether allocations fail.
- */
-struct filter_test {
-	u8 __user *bitmaps;
-	int policies;
-	bool fail;
-};
-
-static struct kvm_reg_policy *counting_alloc(u32 nr_ranges, size_t nr_longs);
-
-static void counting_free(struct kvm_reg_policy *policy)
-{
-	struct filter_test *ft = kunit_get_current_test()->priv;
-
-	ft->policies -= !!policy;
-	kvfree(policy);
-}
-
-static struct kvm_reg_policy *counting_alloc(u32 nr_ranges, size_t nr_longs)
-{
-	struct kunit *test = kunit_get_current_test();
-	struct filter_test *ft = test->priv;
-	struct kvm_reg_policy *policy;
-
-	if (ft->fail)
-		return NULL;
-
-	kunit_deactivate_static_stub(test, kvm_reg_policy_alloc);
-	policy = kvm_reg_policy_alloc(nr_ranges, nr_longs);
-	kunit_activate_static_stub(test, kvm_reg_policy_alloc, counting_alloc);
-
-	ft->policies += !!policy;
-	return policy;
-}
-
+/* Maps a bitmap of the largest size for each range. */
 static int filter_test_init(struct kunit *test)
 {
 	size_t size = KVM_MSR_FILTER_MAX_RANGES * KVM_MSR_FILTER_MAX_BITMAP_SIZE;
-	struct filter_test *ft = kunit_kzalloc(test, sizeof(*ft), GFP_KERNEL);
-	unsigned long mem;
+	int r = kvm_reg_kunit_init(test);
+	struct kvm_reg_kunit *ctx;
 
-	KUNIT_ASSERT_NOT_NULL(test, ft);
-	test->priv = ft;
+	if (r)
+		return r;
 
-	mem = kunit_vm_mmap(test, NULL, 0, size, PROT_READ | PROT_WRITE,
-			    MAP_ANONYMOUS | MAP_PRIVATE, 0);
-	KUNIT_ASSERT_FALSE(test, !mem || IS_ERR_VALUE(mem));
-	ft->bitmaps = (u8 __user *)mem;
-
-	kunit_activate_static_stub(test, kvm_reg_policy_alloc, counting_alloc);
-	kunit_activate_static_stub(test, kvm_reg_policy_free, counting_free);
+	ctx = test->priv;
+	ctx->user = kvm_reg_kunit_mmap(test, size);
 	return 0;
-}
-
-static void filter_test_exit(struct kunit *test)
-{
-	struct filter_test *ft = test->priv;
-
-	if (ft)
-		KUNIT_EXPECT_EQ_MSG(test, ft->policies, 0, "policies leaked");
 }
 
 static u8 __user *user_bitmap(struct kunit *test, int i)
 {
-	struct filter_test *ft = test->priv;
+	struct kvm_reg_kunit *ctx = test->priv;
 
-	return ft->bitmaps + i * KVM_MSR_FILTER_MAX_BITMAP_SIZE;
+	return ctx->user + i * KVM_MSR_FILTER_MAX_BITMAP_SIZE;
 }
 
 static struct kvm_msr_filter_range deny(struct kunit *test, u32 base, u32 nmsrs)
@@ -102,26 +50,36 @@ static struct kvm_msr_filter_range deny(struct kunit *test, u32 base, u32 nmsrs)
 	};
 }
 
+/* Returns a policy that is the only owner of the filter's list. */
 static struct kvm_reg_policy *compile(struct kunit *test, struct kvm_msr_filter filter)
 {
-	struct kvm_reg_policy *policy = kvm_msr_filter_compile(&filter);
+	struct kvm_rule_list *list = kvm_msr_filter_list(&filter);
+	struct kvm_reg_policy *policy;
 
+	KUNIT_ASSERT_NOT_ERR_OR_NULL(test, list);
+	policy = kvm_reg_policy_compile(NULL, list);
+	kvm_rule_list_put(list);
 	KUNIT_ASSERT_NOT_ERR_OR_NULL(test, policy);
 	return policy;
 }
 
 static void expect_errno(struct kunit *test, struct kvm_msr_filter filter, int err)
 {
-	KUNIT_EXPECT_EQ(test, PTR_ERR(kvm_msr_filter_compile(&filter)), err);
+	KUNIT_EXPECT_EQ(test, PTR_ERR_OR_ZERO(kvm_msr_filter_list(&filter)), err);
+}
+
+static int action(const struct kvm_reg_policy *policy, u32 index, u32 access)
+{
+	return kvm_reg_policy_lookup(policy, index, access, 0).action;
 }
 
 static void expect(struct kunit *test, const struct kvm_reg_policy *policy, u32 index,
-		   enum kvm_reg_action action)
+		   enum kvm_reg_action want)
 {
-	KUNIT_EXPECT_EQ_MSG(test, kvm_reg_policy_lookup(policy, index, KVM_REG_READ),
-			    action, "read of 0x%x", index);
-	KUNIT_EXPECT_EQ_MSG(test, kvm_reg_policy_lookup(policy, index, KVM_REG_WRITE),
-			    action, "write of 0x%x", index);
+	KUNIT_EXPECT_EQ_MSG(test, action(policy, index, KVM_REG_READ), want,
+			    "read of 0x%x", index);
+	KUNIT_EXPECT_EQ_MSG(test, action(policy, index, KVM_REG_WRITE), want,
+			    "write of 0x%x", index);
 }
 
 struct errno_case {
@@ -183,11 +141,11 @@ static void bad_bitmap_test(struct kunit *test)
 
 static void no_memory_test(struct kunit *test)
 {
-	struct filter_test *ft = test->priv;
+	struct kvm_reg_kunit *ctx = test->priv;
 	struct kvm_msr_filter filter = {};
 
 	filter.ranges[0] = deny(test, 0, 1);
-	ft->fail = true;
+	ctx->no_memory = true;
 	expect_errno(test, filter, -ENOMEM);
 }
 
@@ -213,22 +171,20 @@ static void empty_filter_test(struct kunit *test)
 	filter.ranges[3] = deny(test, U32_MAX, 0);
 	filter.ranges[3].flags = U32_MAX;
 	filter.ranges[3].bitmap = NULL;
-	KUNIT_EXPECT_NULL(test, kvm_msr_filter_compile(&filter));
+	KUNIT_EXPECT_NULL(test, kvm_msr_filter_list(&filter));
 }
 
 /* A bitmap may end where userspace's memory does. */
 static void last_byte_of_a_page_test(struct kunit *test)
 {
 	struct kvm_msr_filter filter = {};
-	unsigned long mem;
+	u8 __user *mem = kvm_reg_kunit_mmap(test, 2 * PAGE_SIZE);
+	unsigned long end = (unsigned long)mem + PAGE_SIZE;
 
-	mem = kunit_vm_mmap(test, NULL, 0, 2 * PAGE_SIZE, PROT_READ | PROT_WRITE,
-			    MAP_ANONYMOUS | MAP_PRIVATE, 0);
-	KUNIT_ASSERT_FALSE(test, !mem || IS_ERR_VALUE(mem));
-	KUNIT_ASSERT_EQ(test, vm_munmap(mem + PAGE_SIZE, PAGE_SIZE), 0);
+	KUNIT_ASSERT_EQ(test, vm_munmap(end, PAGE_SIZE), 0);
 
 	filter.ranges[0] = deny(test, 0x10, 8);
-	filter.ranges[0].bitmap = (u8 *)(mem + PAGE_SIZE - 1);
+	filter.ranges[0].bitmap = (u8 *)(end - 1);
 	kvm_reg_policy_free(compile(test, filter));
 
 	filter.ranges[0].nmsrs = 9;
@@ -271,14 +227,60 @@ static void x2apic_is_exempt_test(struct kunit *test)
 	kvm_reg_policy_free(policy);
 }
 
-/* The filter's documentation put into code, to compare the policy with. */
-static bool model_allows(const struct kvm_msr_filter *filter, u32 index, u32 access)
+static void expect_number(struct kunit *test, const struct kvm_reg_policy *policy,
+			  u32 index, u16 number)
+{
+	struct kvm_reg_verdict verdict = kvm_reg_policy_lookup(policy, index, KVM_REG_READ, 0);
+
+	KUNIT_EXPECT_EQ(test, verdict.action, KVM_REG_DENY);
+	KUNIT_EXPECT_EQ(test, verdict.layer, KVM_REG_LAYER_FILTER);
+	KUNIT_ASSERT_NOT_NULL(test, verdict.rule);
+	KUNIT_EXPECT_EQ_MSG(test, verdict.rule->number, number, "read of 0x%x", index);
+}
+
+/* Userspace knows a range by its place, empty ranges included. */
+static void numbers_test(struct kunit *test)
+{
+	static const int used[] = { 0, 2, 3, 9, KVM_MSR_FILTER_MAX_RANGES - 1 };
+	struct kvm_msr_filter filter = { .flags = KVM_MSR_FILTER_DEFAULT_DENY };
+	struct kvm_reg_policy *policy;
+	int i;
+
+	for (i = 0; i < ARRAY_SIZE(used); i++)
+		filter.ranges[used[i]] = deny(test, i * 0x10000, MAX_NMSRS);
+	policy = compile(test, filter);
+
+	for (i = 0; i < ARRAY_SIZE(used); i++)
+		expect_number(test, policy, i * 0x10000, used[i]);
+	expect_number(test, policy, U32_MAX, KVM_REG_NO_NUMBER);
+	kvm_reg_policy_free(policy);
+}
+
+/* The filter knows no exits but those that KVM_CAP_X86_USER_SPACE_MSR enables. */
+static void fails_open_exits_test(struct kunit *test)
+{
+	struct kvm_msr_filter filter = {};
+	struct kvm_rule_list *list;
+
+	filter.ranges[0] = deny(test, 0, 1);
+	list = kvm_msr_filter_list(&filter);
+	KUNIT_ASSERT_NOT_ERR_OR_NULL(test, list);
+	KUNIT_EXPECT_FALSE(test, list->fail_closed);
+	kvm_rule_list_put(list);
+}
+
+/*
+ * The filter's documentation put into code, to compare the policy with: the number
+ * of the range that denies the access, -1 if it is allowed, the number of ranges
+ * if the default denies it.
+ */
+static int model(const struct kvm_msr_filter *filter, u32 index, u32 access)
 {
 	int i;
 	u8 byte;
 
 	if (index >= 0x800 && index <= 0x8ff)
-		return true;
+		return -1;
 
 	for (i = 0; i < KVM_MSR_FILTER_MAX_RANGES; i++) {
 		const struct kvm_msr_filter_range *r = &filter->ranges[i];
@@ -288,24 +290,47 @@ static bool model_allows(const struct kvm_msr_filter *filter, u32 index, u32 acc
 			continue;
 
 		if (get_user(byte, (u8 __user *)r->bitmap + offset / 8))
-			return false;
+			return i;
 
-		return byte & BIT(offset % 8);
+		return byte & BIT(offset % 8) ? -1 : i;
 	}
 
-	return !(filter->flags & KVM_MSR_FILTER_DEFAULT_DENY);
+	return filter->flags & KVM_MSR_FILTER_DEFAULT_DENY ? i : -1;
 }
 
-static void check_against_model(struct kunit *test, const struct kvm_msr_filter *filter,
-				const struct kvm_reg_policy *policy, u32 index)
+static void check_access(struct kunit *test, const struct kvm_msr_filter *filter,
+			 const struct kvm_reg_policy *policy, u32 index, u32 access)
 {
-	u32 access;
+	struct kvm_reg_verdict got = kvm_reg_policy_lookup(policy, index, access, ~0ULL);
+	int want = model(filter, index, access);
 
-	for (access = KVM_REG_READ; access <= KVM_REG_WRITE; access <<= 1)
-		KUNIT_ASSERT_EQ_MSG(test,
-				    kvm_reg_policy_lookup(policy, index, access) == KVM_REG_ALLOW,
-				    model_allows(filter, index, access),
-				    "access %u to 0x%x", access, index);
+	KUNIT_ASSERT_EQ_MSG(test, got.action, want < 0 ? KVM_REG_ALLOW : KVM_REG_DENY,
+			    "access %u to 0x%x", access, index);
+	if (kvm_reg_policy_allows_plainly(policy, index, access))
+		KUNIT_ASSERT_LT_MSG(test, want, 0, "access %u to 0x%x", access, index);
+	if (want < 0)
+		return;
+
+	if (want == KVM_MSR_FILTER_MAX_RANGES)
+		want = KVM_REG_NO_NUMBER;
+	KUNIT_ASSERT_EQ(test, got.layer, KVM_REG_LAYER_FILTER);
+	KUNIT_ASSERT_EQ_MSG(test, got.rule->number, want, "access %u to 0x%x", access, index);
+}
+
+static void check(struct kunit *test, const struct kvm_msr_filter *filter,
+		  const struct kvm_reg_policy *policy, u32 index)
+{
+	check_access(test, filter, policy, index, KVM_REG_READ);
+	check_access(test, filter, policy, index, KVM_REG_WRITE);
+}
+
+/* A quarter of the ranges are empty. */
+static u32 random_nmsrs(struct rnd_state *rnd)
+{
+	if (prandom_u32_state(rnd) % 4 == 0)
+		return 0;
+
+	return 1 + prandom_u32_state(rnd) % MAX_NMSRS;
 }
 
 static void random_filter(struct kunit *test, struct rnd_state *rnd,
@@ -319,7 +344,7 @@ static void random_filter(struct kunit *test, struct rnd_state *rnd,
 	for (i = 0; i < KVM_MSR_FILTER_MAX_RANGES; i++)
 		filter->ranges[i] = (struct kvm_msr_filter_range) {
 			.flags = 1 + prandom_u32_state(rnd) % 3,
-			.nmsrs = 1 + prandom_u32_state(rnd) % MAX_NMSRS,
+			.nmsrs = random_nmsrs(rnd),
 			.base = bases[prandom_u32_state(rnd) % ARRAY_SIZE(bases)] +
 				prandom_u32_state(rnd) % 0x1000,
 			.bitmap = (__force u8 *)user_bitmap(test, i),
@@ -345,11 +370,10 @@ static void random_filters_test(struct kunit *test)
 		policy = compile(test, filter);
 
 		for (i = 0; i < KVM_MSR_FILTER_MAX_RANGES * 200; i++)
-			check_against_model(test, &filter, policy,
-					    filter.ranges[i / 200].base +
-					    prandom_u32_state(&rnd) % (MAX_NMSRS + 100) - 50);
-		check_against_model(test, &filter, policy, 0);
-		check_against_model(test, &filter, policy, U32_MAX);
+			check(test, &filter, policy, filter.ranges[i / 200].base +
+			      prandom_u32_state(&rnd) % (MAX_NMSRS + 100) - 50);
+		check(test, &filter, policy, 0);
+		check(test, &filter, policy, U32_MAX);
 		kvm_reg_policy_free(policy);
 	}
 }
@@ -363,6 +387,8 @@ static struct kunit_case msr_filter_cases[] = {
 	KUNIT_CASE(last_byte_of_a_page_test),
 	KUNIT_CASE(ends_at_2_to_the_32_test),
 	KUNIT_CASE(x2apic_is_exempt_test),
+	KUNIT_CASE(numbers_test),
+	KUNIT_CASE(fails_open_exits_test),
 	KUNIT_CASE(random_filters_test),
 	{}
 };
@@ -370,7 +396,7 @@ static struct kunit_case msr_filter_cases[] = {
 static struct kunit_suite msr_filter_suite = {
 	.name = "kvm_msr_filter",
 	.init = filter_test_init,
-	.exit = filter_test_exit,
+	.exit = kvm_reg_kunit_exit,
 	.test_cases = msr_filter_cases,
 };
 

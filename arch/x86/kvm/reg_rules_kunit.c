@@ -1,0 +1,597 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * Register rules: what is refused and why, and what the list made of them says.
+ */
+#include <kunit/test.h>
+
+#include <linux/err.h>
+#include <linux/kvm_host.h>
+#include <linux/mm.h>
+#include <linux/prandom.h>
+#include <linux/uaccess.h>
+
+#include "reg_policy.h"
+#include "reg_policy_kunit.h"
+#include "reg_rules.h"
+
+#define SEED		0x72756c
+#define ROUNDS		100
+#define MAX_RULES	4096	/* The ABI's limit, spelt out. */
+#define NR_GOOD		9
+#define NR_RANDOM	24
+
+#define RW		(KVM_X86_REG_READ | KVM_X86_REG_WRITE)
+
+/* Room for more rules than there may be, and a page to unmap behind it. */
+#define USER_SIZE	(PAGE_ALIGN((MAX_RULES + 1) * sizeof(struct kvm_x86_reg_rule)))
+
+static int rules_test_init(struct kunit *test)
+{
+	int r = kvm_reg_kunit_init(test);
+	struct kvm_reg_kunit *ctx;
+
+	if (r)
+		return r;
+
+	ctx = test->priv;
+	ctx->user = kvm_reg_kunit_mmap(test, USER_SIZE + PAGE_SIZE);
+	return vm_munmap((unsigned long)ctx->user + USER_SIZE, PAGE_SIZE);
+}
+
+static struct kvm_x86_reg_rule __user *user_rules(struct kunit *test)
+{
+	struct kvm_reg_kunit *ctx = test->priv;
+
+	return (struct kvm_x86_reg_rule __user *)ctx->user;
+}
+
+static void put_rule(struct kunit *test, u32 i, struct kvm_x86_reg_rule rule)
+{
+	KUNIT_ASSERT_EQ(test, copy_to_user(&user_rules(test)[i], &rule, sizeof(rule)), 0);
+}
+
+static struct kvm_x86_reg_rule good_rule(u32 i)
+{
+	return (struct kvm_x86_reg_rule) {
+		.access = RW,
+		.action = KVM_X86_REG_GP,
+		.first = 0x1000 + 0x10 * i,
+		.last = 0x1000 + 0x10 * i,
+	};
+}
+
+/* A head for as many good rules. */
+static struct kvm_x86_reg_rules good_rules(struct kunit *test, u32 nr)
+{
+	u32 i;
+
+	for (i = 0; i < nr; i++)
+		put_rule(test, i, good_rule(i));
+
+	return (struct kvm_x86_reg_rules) {
+		.nr_rules = nr,
+		.rules = (unsigned long)user_rules(test),
+	};
+}
+
+static int err_of(struct kvm_x86_reg_rules head)
+{
+	struct kvm_rule_list *list = kvm_reg_rules_list(&head);
+
+	if (!IS_ERR(list))
+		kvm_rule_list_put(list);
+
+	return PTR_ERR_OR_ZERO(list);
+}
+
+/* Returns a policy that is the only owner of the list. */
+static struct kvm_reg_policy *compile(struct kunit *test, struct kvm_x86_reg_rules head)
+{
+	struct kvm_rule_list *list = kvm_reg_rules_list(&head);
+	struct kvm_reg_policy *policy;
+
+	KUNIT_ASSERT_NOT_ERR_OR_NULL(test, list);
+	policy = kvm_reg_policy_compile(list, NULL);
+	kvm_rule_list_put(list);
+	KUNIT_ASSERT_NOT_ERR_OR_NULL(test, policy);
+	return policy;
+}
+
+struct head_case {
+	const char *name;
+	struct kvm_x86_reg_rules head;	/* less its rules */
+	int err;
+};
+
+static const struct head_case head_cases[] = {
+	{ "unknown flag", { .flags = BIT(1) }, -EINVAL },
+	{ "last flag", { .flags = BIT(31) }, -EINVAL },
+	{ "unknown default", { .msr_default = KVM_X86_REG_AUDIT + 1 }, -EINVAL },
+	{ "default beyond a byte", { .msr_default = 0x100 }, -EINVAL },
+	{ "last default", { .msr_default = U32_MAX }, -EINVAL },
+	{ "pad", { .pad = 1 }, -EINVAL },
+	{ "pad's last bit", { .pad = BIT(31) }, -EINVAL },
+	{ "reserved[0]", { .reserved = { [0] = 1 } }, -EINVAL },
+	{ "reserved[1]", { .reserved = { [1] = BIT_ULL(8) } }, -EINVAL },
+	{ "reserved[2]", { .reserved = { [2] = BIT_ULL(32) } }, -EINVAL },
+	{ "reserved[3]", { .reserved = { [3] = BIT_ULL(55) } }, -EINVAL },
+	{ "reserved[4]", { .reserved = { [4] = BIT_ULL(63) } }, -EINVAL },
+	{ "a rule too many", { .nr_rules = MAX_RULES + 1 }, -E2BIG },
+	{ "2^32 - 1 rules", { .nr_rules = U32_MAX }, -E2BIG },
+};
+
+KUNIT_ARRAY_PARAM_DESC(head, head_cases, name);
+
+/* Once without rules, once with good ones. */
+static void bad_head_test(struct kunit *test)
+{
+	const struct head_case *param = test->param_value;
+	struct kvm_x86_reg_rules good = good_rules(test, NR_GOOD);
+	struct kvm_x86_reg_rules head = param->head;
+
+	KUNIT_EXPECT_EQ(test, err_of(good), 0);
+	KUNIT_EXPECT_EQ(test, err_of(head), param->err);
+
+	head.rules = good.rules;
+	if (!head.nr_rules)
+		head.nr_rules = NR_GOOD;
+	KUNIT_EXPECT_EQ(test, err_of(head), param->err);
+}
+
+struct rule_case {
+	const char *name;
+	struct kvm_x86_reg_rule rule;
+};
+
+#define RULE(_first, _last, _access, _action, ...) \
+	{ .first = _first, .last = _last, .access = _access, .action = _action, __VA_ARGS__ }
+
+#define GP	KVM_X86_REG_GP
+
+static const struct rule_case bad_rules[] = {
+	{ "control register", RULE(0, 0, RW, GP, .space = KVM_X86_REG_CR) },
+	{ "extended control register", RULE(0, 0, RW, GP, .space = KVM_X86_REG_XCR) },
+	{ "unknown space", RULE(0, 0, RW, GP, .space = 3) },
+	{ "space beyond a byte", RULE(0, 0, RW, GP, .space = 0x100) },
+	{ "last space", RULE(0, 0, RW, GP, .space = U16_MAX) },
+	{ "no access", RULE(0, 0, 0, GP) },
+	{ "unknown access", RULE(0, 0, RW | BIT(2), GP) },
+	{ "last access", RULE(0, 0, RW | BIT(7), GP) },
+	{ "unknown action", RULE(0, 0, RW, KVM_X86_REG_AUDIT + 1) },
+	{ "last action", RULE(0, 0, RW, U8_MAX) },
+	{ "pad", RULE(0, 0, RW, GP, .pad = 1) },
+	{ "pad's last bit", RULE(0, 0, RW, GP, .pad = BIT(31)) },
+	{ "first beyond last", RULE(1, 0, RW, GP) },
+	{ "first beyond last at the end", RULE(U32_MAX, U32_MAX - 1, RW, GP) },
+	{ "wraps", RULE(U32_MAX, 0, RW, GP) },
+	{ "mask for reads", RULE(0, 0, KVM_X86_REG_READ, GP, .mask = 1) },
+	{ "mask's last bit for reads", RULE(0, 0, KVM_X86_REG_READ, GP, .mask = BIT_ULL(63)) },
+	{ "x2APIC deny", RULE(0x830, 0x830, RW, KVM_X86_REG_DENY) },
+	{ "x2APIC #GP", RULE(0x830, 0x830, RW, KVM_X86_REG_GP) },
+	{ "x2APIC exit", RULE(0x830, 0x830, RW, KVM_X86_REG_EXIT) },
+	{ "x2APIC ignore", RULE(0x830, 0x830, RW, KVM_X86_REG_IGNORE) },
+	{ "x2APIC audit", RULE(0x830, 0x830, RW, KVM_X86_REG_AUDIT) },
+	{ "x2APIC reads", RULE(0x830, 0x830, KVM_X86_REG_READ, GP) },
+	{ "x2APIC writes", RULE(0x830, 0x830, KVM_X86_REG_WRITE, GP) },
+	{ "x2APIC first", RULE(0x800, 0x800, RW, GP) },
+	{ "x2APIC last", RULE(0x8ff, 0x8ff, RW, GP) },
+	{ "up to the x2APIC", RULE(0, 0x800, RW, GP) },
+	{ "from the x2APIC on", RULE(0x8ff, 0x1fff, RW, GP) },
+	{ "everything", RULE(0, U32_MAX, RW, GP) },
+};
+
+KUNIT_ARRAY_PARAM_DESC(bad_rule, bad_rules, name);
+
+/* First, in the middle, or last: no good rule makes up for a bad one. */
+static void bad_rule_test(struct kunit *test)
+{
+	static const u32 places[] = { 0, NR_GOOD / 2, NR_GOOD - 1 };
+	const struct rule_case *param = test->param_value;
+	struct kvm_x86_reg_rules head = good_rules(test, NR_GOOD);
+	int i;
+
+	for (i = 0; i < ARRAY_SIZE(places); i++) {
+		put_rule(test, places[i], param->rule);
+		KUNIT_EXPECT_EQ_MSG(test, err_of(head), -EINVAL, "rule %u", places[i]);
+
+		put_rule(test, places[i], good_rule(places[i]));
+		KUNIT_EXPECT_EQ(test, err_of(head), 0);
+	}
+}
+
+static const struct rule_case limit_rules[] = {
+	{ "register 0", RULE(0, 0, RW, GP) },
+	{ "register 2^32 - 1", RULE(U32_MAX, U32_MAX, RW, GP) },
+	{ "all registers", RULE(0, U32_MAX, RW, KVM_X86_REG_ALLOW) },
+	{ "all bits", RULE(0, 0, KVM_X86_REG_WRITE, GP, .mask = ~0ULL) },
+	{ "mask for reads and writes", RULE(0, 0, RW, GP, .mask = 1) },
+	{ "value of all bits", RULE(0, 0, RW, KVM_X86_REG_IGNORE, .value = ~0ULL) },
+	{ "value without use", RULE(0, 0, RW, GP, .value = 1) },
+	{ "last action", RULE(0, 0, RW, KVM_X86_REG_AUDIT) },
+	{ "below the x2APIC", RULE(0, 0x7ff, RW, GP) },
+	{ "above the x2APIC", RULE(0x900, U32_MAX, RW, GP) },
+	{ "x2APIC allow", RULE(0x800, 0x8ff, RW, KVM_X86_REG_ALLOW) },
+};
+
+KUNIT_ARRAY_PARAM_DESC(limit_rule, limit_rules, name);
+
+static void limit_rule_test(struct kunit *test)
+{
+	const struct rule_case *param = test->param_value;
+	struct kvm_x86_reg_rules head = good_rules(test, 1);
+
+	put_rule(test, 0, param->rule);
+	KUNIT_EXPECT_EQ(test, err_of(head), 0);
+}
+
+/* The rules' address, as far as it matters. */
+static void bad_address_test(struct kunit *test)
+{
+	unsigned long end = (unsigned long)user_rules(test) + USER_SIZE;
+	struct kvm_x86_reg_rules head = good_rules(test, 1);
+
+	head.rules = 0;
+	KUNIT_EXPECT_EQ(test, err_of(head), -EFAULT);
+	head.rules = end;
+	KUNIT_EXPECT_EQ(test, err_of(head), -EFAULT);
+	head.rules = (unsigned long)&head;
+	KUNIT_EXPECT_EQ(test, err_of(head), -EFAULT);
+	head.rules = U64_MAX;
+	KUNIT_EXPECT_EQ(test, err_of(head), -EFAULT);
+
+	/* Nobody reads rules that are not there. */
+	head.nr_rules = 0;
+	KUNIT_EXPECT_EQ(test, err_of(head), 0);
+	head.msr_default = KVM_X86_REG_DENY;
+	KUNIT_EXPECT_EQ(test, err_of(head), 0);
+}
+
+/* The last rule is cut off at each of its bytes in turn by the end of memory. */
+static void half_a_rule_test(struct kunit *test)
+{
+	u8 __user *end = (u8 __user *)user_rules(test) + USER_SIZE;
+	size_t size = NR_GOOD * sizeof(struct kvm_x86_reg_rule), cut;
+	struct kvm_x86_reg_rules head = { .nr_rules = NR_GOOD };
+	struct kvm_x86_reg_rule rules[NR_GOOD];
+	u32 i;
+
+	for (i = 0; i < NR_GOOD; i++)
+		rules[i] = good_rule(i);
+
+	for (cut = 0; cut <= sizeof(rules[0]); cut++) {
+		u8 __user *from = end - size + cut;
+
+		KUNIT_ASSERT_EQ(test, copy_to_user(from, rules, size - cut), 0);
+		head.rules = (unsigned long)from;
+		KUNIT_EXPECT_EQ_MSG(test, err_of(head), cut ? -EFAULT : 0,
+				    "%zu bytes missing", cut);
+	}
+}
+
+static void no_memory_test(struct kunit *test)
+{
+	struct kvm_x86_reg_rules head = good_rules(test, NR_GOOD);
+	struct kvm_reg_kunit *ctx = test->priv;
+
+	ctx->no_memory = true;
+	KUNIT_EXPECT_EQ(test, err_of(head), -ENOMEM);
+
+	/* What does nothing takes no memory. */
+	head.nr_rules = 0;
+	KUNIT_EXPECT_EQ(test, err_of(head), 0);
+}
+
+/* The head first: what is wrong, then what is too much, then whether there is memory. */
+static void errors_of_head_test(struct kunit *test)
+{
+	struct kvm_x86_reg_rules head = good_rules(test, NR_GOOD);
+	struct kvm_reg_kunit *ctx = test->priv;
+
+	ctx->no_memory = true;
+	head.rules = 0;
+	head.nr_rules = MAX_RULES + 1;
+	head.pad = 1;
+	KUNIT_EXPECT_EQ(test, err_of(head), -EINVAL);
+
+	head.pad = 0;
+	KUNIT_EXPECT_EQ(test, err_of(head), -E2BIG);
+
+	head.nr_rules = NR_GOOD;
+	KUNIT_EXPECT_EQ(test, err_of(head), -ENOMEM);
+
+	ctx->no_memory = false;
+	KUNIT_EXPECT_EQ(test, err_of(head), -EFAULT);
+}
+
+/* Rules are checked once they have all been copied. */
+static void errors_of_rules_test(struct kunit *test)
+{
+	struct kvm_x86_reg_rules head = good_rules(test, MAX_RULES);
+	struct kvm_x86_reg_rule __user *last = user_rules(test) +
+					       USER_SIZE / sizeof(*last) - 1;
+	struct kvm_x86_reg_rule rule = good_rule(0);
+
+	head.rules = (unsigned long)last;
+	head.nr_rules = 2;
+	KUNIT_ASSERT_EQ(test, copy_to_user(last, &rule, sizeof(rule)), 0);
+	KUNIT_EXPECT_EQ(test, err_of(head), -EFAULT);
+
+	rule.space = KVM_X86_REG_CR;
+	KUNIT_ASSERT_EQ(test, copy_to_user(last, &rule, sizeof(rule)), 0);
+	KUNIT_EXPECT_EQ(test, err_of(head), -EFAULT);
+
+	head.nr_rules = 1;
+	KUNIT_EXPECT_EQ(test, err_of(head), -EINVAL);
+}
+
+static void empty_list_test(struct kunit *test)
+{
+	struct kvm_x86_reg_rules head = {};
+	struct kvm_reg_policy *policy;
+
+	KUNIT_EXPECT_NULL(test, kvm_reg_rules_list(&head));
+
+	/* Nothing to close: there is no access that could exit. */
+	head.flags = KVM_X86_REG_RULES_FAIL_CLOSED;
+	KUNIT_EXPECT_NULL(test, kvm_reg_rules_list(&head));
+
+	for (head.msr_default = 1; head.msr_default < KVM_REG_NR_ACTIONS; head.msr_default++) {
+		policy = compile(test, head);
+		KUNIT_EXPECT_EQ(test, kvm_reg_policy_lookup(policy, 0, KVM_REG_READ, 0).action,
+				head.msr_default);
+		kvm_reg_policy_free(policy);
+	}
+}
+
+static void fail_closed_test(struct kunit *test)
+{
+	struct kvm_x86_reg_rules head = good_rules(test, 1);
+	struct kvm_rule_list *list;
+	int closed;
+
+	for (closed = 0; closed <= 1; closed++) {
+		head.flags = closed ? KVM_X86_REG_RULES_FAIL_CLOSED : 0;
+		list = kvm_reg_rules_list(&head);
+		KUNIT_ASSERT_NOT_ERR_OR_NULL(test, list);
+		KUNIT_EXPECT_EQ(test, list->fail_closed, closed);
+		kvm_rule_list_put(list);
+	}
+}
+
+/* The last rule counts, and bears the last number. */
+static void as_many_as_there_may_be_test(struct kunit *test)
+{
+	struct kvm_x86_reg_rules head = good_rules(test, MAX_RULES);
+	struct kvm_reg_policy *policy;
+	struct kvm_reg_verdict verdict;
+	u32 i;
+
+	KUNIT_EXPECT_EQ(test, KVM_REG_RULES_MAX, MAX_RULES);
+	policy = compile(test, head);
+
+	for (i = 0; i < MAX_RULES; i++) {
+		verdict = kvm_reg_policy_lookup(policy, good_rule(i).first, KVM_REG_WRITE, 0);
+		KUNIT_ASSERT_EQ(test, verdict.action, KVM_REG_GP);
+		KUNIT_ASSERT_EQ(test, verdict.rule->number, i);
+	}
+
+	verdict = kvm_reg_policy_lookup(policy, good_rule(i).first, KVM_REG_WRITE, 0);
+	KUNIT_EXPECT_EQ(test, verdict.action, KVM_REG_ALLOW);
+	kvm_reg_policy_free(policy);
+}
+
+/*
+ * The rules' documentation put into code, to compare the policy with: the number of
+ * the rule that applies, -1 for the default, -2 for the x2APIC, which nothing guards.
+ */
+#define BY_DEFAULT	(-1)
+#define BY_NOBODY	(-2)
+
+static int model(const struct kvm_x86_reg_rule *rules, u32 nr, u64 index, u32 access,
+		 u64 changed)
+{
+	u32 i;
+
+	for (i = 0; i < nr; i++) {
+		const struct kvm_x86_reg_rule *rule = &rules[i];
+
+		if (!(rule->access & access) || index < rule->first || index > rule->last)
+			continue;
+
+		if (access == KVM_X86_REG_READ || !rule->mask || (rule->mask & changed))
+			return i;
+	}
+
+	return index >> 8 == 8 ? BY_NOBODY : BY_DEFAULT;
+}
+
+struct random_rules {
+	struct rnd_state rnd;
+	struct kvm_x86_reg_rules head;
+	struct kvm_x86_reg_rule rules[NR_RANDOM];
+};
+
+static u32 random_register(struct rnd_state *rnd)
+{
+	static const u32 near[] = { 0, 0x7f0, 0x8f0, 0x40000000, 0xc0000080, U32_MAX - 64 };
+
+	if (prandom_u32_state(rnd) % 8 == 0)
+		return prandom_u32_state(rnd);
+
+	return near[prandom_u32_state(rnd) % ARRAY_SIZE(near)] + prandom_u32_state(rnd) % 64;
+}
+
+static u64 random_mask(struct rnd_state *rnd)
+{
+	u64 mask = prandom_u32_state(rnd);
+
+	switch (prandom_u32_state(rnd) % 4) {
+	case 0:
+		return 0;
+	case 1:
+		return BIT_ULL(mask % 64);
+	default:
+		return mask << 32 | prandom_u32_state(rnd);
+	}
+}
+
+static bool touches_x2apic(const struct kvm_x86_reg_rule *rule)
+{
+	return rule->first < 0x900 && rule->last >= 0x800;
+}
+
+static struct kvm_x86_reg_rule random_rule(struct rnd_state *rnd)
+{
+	struct kvm_x86_reg_rule rule = {
+		.access = 1 + prandom_u32_state(rnd) % RW,
+		.action = prandom_u32_state(rnd) % KVM_REG_NR_ACTIONS,
+		.first = random_register(rnd),
+		.last = random_register(rnd),
+		.value = prandom_u32_state(rnd) * 0x100000001ULL,
+	};
+
+	if (rule.first > rule.last)
+		swap(rule.first, rule.last);
+	if (rule.access & KVM_X86_REG_WRITE)
+		rule.mask = random_mask(rnd);
+	if (touches_x2apic(&rule))
+		rule.action = KVM_X86_REG_ALLOW;
+
+	return rule;
+}
+
+static void make_random_rules(struct kunit *test, struct random_rules *random)
+{
+	u32 i, nr = prandom_u32_state(&random->rnd) % (NR_RANDOM + 1);
+
+	for (i = 0; i < nr; i++) {
+		random->rules[i] = random_rule(&random->rnd);
+		put_rule(test, i, random->rules[i]);
+	}
+
+	random->head = (struct kvm_x86_reg_rules) {
+		.nr_rules = nr,
+		.msr_default = 1 + prandom_u32_state(&random->rnd) % KVM_X86_REG_AUDIT,
+		.rules = (unsigned long)user_rules(test),
+	};
+}
+
+static void check_access(struct kunit *test, const struct random_rules *random,
+			 const struct kvm_reg_policy *policy, u32 index, u32 access,
+			 u64 changed)
+{
+	struct kvm_reg_verdict got = kvm_reg_policy_lookup(policy, index, access, changed);
+	int number = model(random->rules, random->head.nr_rules, index, access, changed);
+	u32 action = KVM_X86_REG_ALLOW;
+
+	if (number == BY_DEFAULT)
+		action = random->head.msr_default;
+	else if (number != BY_NOBODY)
+		action = random->rules[number].action;
+
+	KUNIT_ASSERT_EQ_MSG(test, got.action, action, "access %u to 0x%x, changed 0x%llx",
+			    access, index, changed);
+	if (kvm_reg_policy_allows_plainly(policy, index, access))
+		KUNIT_ASSERT_EQ_MSG(test, action, KVM_X86_REG_ALLOW, "access %u to 0x%x",
+				    access, index);
+	if (action == KVM_X86_REG_ALLOW && !got.rule)
+		return;
+
+	KUNIT_ASSERT_NOT_NULL(test, got.rule);
+	KUNIT_ASSERT_EQ(test, got.layer, KVM_REG_LAYER_RULES);
+	KUNIT_ASSERT_EQ_MSG(test, got.rule->number, number < 0 ? KVM_REG_NO_NUMBER : number,
+			    "access %u to 0x%x, changed 0x%llx", access, index, changed);
+	if (number >= 0)
+		KUNIT_ASSERT_EQ(test, got.rule->value, random->rules[number].value);
+}
+
+static void check(struct kunit *test, struct random_rules *random,
+		  const struct kvm_reg_policy *policy, u32 index)
+{
+	check_access(test, random, policy, index, KVM_X86_REG_READ, 0);
+	check_access(test, random, policy, index, KVM_X86_REG_WRITE, 0);
+	check_access(test, random, policy, index, KVM_X86_REG_WRITE, ~0ULL);
+	check_access(test, random, policy, index, KVM_X86_REG_WRITE,
+		     random_mask(&random->rnd));
+}
+
+static void check_around(struct kunit *test, struct random_rules *random,
+			 const struct kvm_reg_policy *policy, u32 index)
+{
+	check(test, random, policy, index - 1);
+	check(test, random, policy, index);
+	check(test, random, policy, index + 1);
+}
+
+static void random_rules_test(struct kunit *test)
+{
+	struct random_rules *random = kunit_kzalloc(test, sizeof(*random), GFP_KERNEL);
+	struct kvm_reg_policy *policy;
+	u32 round, i;
+
+	KUNIT_ASSERT_NOT_NULL(test, random);
+	prandom_seed_state(&random->rnd, SEED);
+
+	for (round = 0; round < ROUNDS; round++) {
+		make_random_rules(test, random);
+		policy = compile(test, random->head);
+
+		for (i = 0; i < random->head.nr_rules; i++) {
+			check_around(test, random, policy, random->rules[i].first);
+			check_around(test, random, policy, random->rules[i].last);
+		}
+
+		for (i = 0; i < 100; i++)
+			check(test, random, policy, random_register(&random->rnd));
+		kvm_reg_policy_free(policy);
+	}
+}
+
+/* No default reaches the x2APIC, nor does it stop short of it. */
+static void x2apic_is_exempt_test(struct kunit *test)
+{
+	struct random_rules *random = kunit_kzalloc(test, sizeof(*random), GFP_KERNEL);
+	struct kvm_reg_policy *policy;
+	u32 action, index;
+
+	KUNIT_ASSERT_NOT_NULL(test, random);
+	for (action = KVM_X86_REG_DENY; action <= KVM_X86_REG_AUDIT; action++) {
+		random->head.msr_default = action;
+		policy = compile(test, random->head);
+
+		for (index = 0x7f0; index < 0x910; index++)
+			check(test, random, policy, index);
+
+		KUNIT_EXPECT_TRUE(test, kvm_reg_policy_allows_plainly(policy, 0x800,
+								      KVM_REG_READ));
+		KUNIT_EXPECT_TRUE(test, kvm_reg_policy_allows_plainly(policy, 0x8ff,
+								      KVM_REG_WRITE));
+		kvm_reg_policy_free(policy);
+	}
+}
+
+static struct kunit_case reg_rules_cases[] = {
+	KUNIT_CASE_PARAM(bad_head_test, head_gen_params),
+	KUNIT_CASE_PARAM(bad_rule_test, bad_rule_gen_params),
+	KUNIT_CASE_PARAM(limit_rule_test, limit_rule_gen_params),
+	KUNIT_CASE(bad_address_test),
+	KUNIT_CASE(half_a_rule_test),
+	KUNIT_CASE(no_memory_test),
+	KUNIT_CASE(errors_of_head_test),
+	KUNIT_CASE(errors_of_rules_test),
+	KUNIT_CASE(empty_list_test),
+	KUNIT_CASE(fail_closed_test),
+	KUNIT_CASE(as_many_as_there_may_be_test),
+	KUNIT_CASE(random_rules_test),
+	KUNIT_CASE(x2apic_is_exempt_test),
+	{}
+};
+
+static struct kunit_suite reg_rules_suite = {
+	.name = "kvm_reg_rules",
+	.init = rules_test_init,
+	.exit = kvm_reg_kunit_exit,
+	.test_cases = reg_rules_cases,
+};
+
+kunit_test_suite(reg_rules_suite);

@@ -1,0 +1,846 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * reg_rules_test - KVM_X86_{SET,GET}_REG_RULES: what is refused, and what holds
+ *
+ * - Each malformed list gets its errno, and the list before it stays, to the byte.
+ * - Lists mean what they say: the first rule that matches, else the default.
+ * - What GET returns, SET takes, in another VM and from 32-bit callers, too.
+ * - A policy's memory is charged to the caller, and bounded.
+ *
+ * For the actions, see reg_rules_action_test; for vCPUs that run while rules are
+ * set, reg_rules_race_test; for when memory runs out, reg_rules_fault_test.
+ */
+#include <fcntl.h>
+#include <sys/mman.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "apic.h"
+#include "kvm_test_harness.h"
+#include "reg_rules.h"
+
+#define X2APIC_FIRST	APIC_BASE_MSR
+#define X2APIC_LAST	(APIC_BASE_MSR + 0xff)
+
+/* Where there are no MSRs, nor does the policy have a short answer. */
+#define NOWHERE		0x10000000
+
+/* Masked rules that overlap this much are too much, or just not. */
+#define TOO_MANY_NESTED	300
+#define MANY_NESTED	240
+
+/* A list that uses every field: what a list that is refused must leave in force. */
+static const struct kvm_x86_reg_rule good_rules[] = {
+	{ .access = READ, .action = KVM_X86_REG_EXIT, .first = MSR_INTERCEPTED,
+	  .last = MSR_INTERCEPTED, .value = 7 },
+	{ .access = READ | WRITE, .action = KVM_X86_REG_IGNORE, .first = MSR_UNKNOWN,
+	  .last = UINT32_MAX, .mask = 1ull << 63, .value = OLD_VALUE },
+	{ .access = WRITE, .action = KVM_X86_REG_ALLOW, .first = 0, .last = UINT32_MAX,
+	  .mask = ~0ull },
+};
+
+static struct kvm_x86_reg_rules good_head(void)
+{
+	struct kvm_x86_reg_rules head = rules_head(good_rules, ARRAY_SIZE(good_rules),
+						   KVM_X86_REG_AUDIT);
+
+	head.flags = KVM_X86_REG_RULES_FAIL_CLOSED;
+	return head;
+}
+
+/* GET must return the list that @head was to SET, byte for byte. */
+static void expect_list(struct kvm_vm *vm, struct kvm_x86_reg_rules head)
+{
+	const void *want = (void *)(uintptr_t)head.rules;
+	size_t size = head.nr_rules * sizeof(struct kvm_x86_reg_rule);
+	struct kvm_x86_reg_rule *got = calloc(MAX_RULES, sizeof(*got));
+	struct kvm_x86_reg_rules got_head = rules_head(got, MAX_RULES, 0);
+
+	TEST_ASSERT(got, "calloc() failed");
+	vm_ioctl(vm, KVM_X86_GET_REG_RULES, &got_head);
+	head.rules = (uintptr_t)got;
+	TEST_ASSERT(!memcmp(&got_head, &head, sizeof(head)),
+		    "GET: %u rules, flags 0x%x, default %u; SET: %u, 0x%x, %u",
+		    got_head.nr_rules, got_head.flags, got_head.msr_default,
+		    head.nr_rules, head.flags, head.msr_default);
+	TEST_ASSERT(!size || !memcmp(got, want, size), "GET returns other rules than SET");
+	free(got);
+}
+
+static void expect_good_list(struct kvm_vcpu *vcpu)
+{
+	expect_exit(vcpu, MSR_INTERCEPTED);
+	expect_read(vcpu, MSR_UNKNOWN, OLD_VALUE);
+	expect_read(vcpu, MSR_PASSTHROUGH, 0);
+	expect_list(vcpu->vm, good_head());
+}
+
+static void set_good_list(struct kvm_vcpu *vcpu)
+{
+	struct kvm_x86_reg_rules head = good_head();
+
+	vm_ioctl(vcpu->vm, KVM_X86_SET_REG_RULES, &head);
+}
+
+static void expect_errno(struct kvm_vm *vm, unsigned long cmd, void *arg, int err)
+{
+	int r = ioctl(vm->fd, cmd, arg);
+
+	TEST_ASSERT(r == -1 && errno == err, "returned %d, errno %d, not errno %d",
+		    r, errno, err);
+}
+
+/* A bad list must be refused with @err, and leave the good one in force. */
+static void expect_refused(struct kvm_vcpu *vcpu, struct kvm_x86_reg_rules bad, int err)
+{
+	set_good_list(vcpu);
+	expect_errno(vcpu->vm, KVM_X86_SET_REG_RULES, &bad, err);
+	expect_good_list(vcpu);
+}
+
+/* The bad rule comes last, so that much has been done by then. */
+static void expect_rule_refused(struct kvm_vcpu *vcpu, struct kvm_x86_reg_rule bad)
+{
+	struct kvm_x86_reg_rule rules[] = { ignore(MSR_PASSTHROUGH, MSR_PASSTHROUGH, 1), bad };
+
+	expect_refused(vcpu, rules_head(rules, ARRAY_SIZE(rules), KVM_X86_REG_GP), EINVAL);
+}
+
+FIXTURE(reg_rules)
+{
+	struct kvm_vcpu *vcpu;
+};
+
+FIXTURE_SETUP(reg_rules)
+{
+	vm_create_with_one_vcpu(&self->vcpu, guest_main);
+}
+
+FIXTURE_TEARDOWN(reg_rules)
+{
+	kvm_vm_free(self->vcpu->vm);
+}
+
+TEST_F(reg_rules, einval_flags)
+{
+	struct kvm_x86_reg_rules bad = good_head();
+	int bit;
+
+	for (bit = 1; bit < 32; bit++) {
+		bad.flags = 1u << bit;
+		expect_refused(self->vcpu, bad, EINVAL);
+	}
+}
+
+TEST_F(reg_rules, einval_default)
+{
+	struct kvm_x86_reg_rules bad = good_head();
+
+	bad.msr_default = KVM_X86_REG_AUDIT + 1;
+	expect_refused(self->vcpu, bad, EINVAL);
+	bad.msr_default = 1u << 31;
+	expect_refused(self->vcpu, bad, EINVAL);
+
+	/* Nor does a list without rules do. */
+	bad = rules_head(NULL, 0, KVM_X86_REG_AUDIT + 1);
+	expect_refused(self->vcpu, bad, EINVAL);
+}
+
+TEST_F(reg_rules, einval_pad)
+{
+	struct kvm_x86_reg_rules bad = good_head();
+
+	bad.pad = 1;
+	expect_refused(self->vcpu, bad, EINVAL);
+	bad.pad = 1u << 31;
+	expect_refused(self->vcpu, bad, EINVAL);
+}
+
+TEST_F(reg_rules, einval_reserved)
+{
+	struct kvm_x86_reg_rules bad = rules_head(NULL, 0, KVM_X86_REG_ALLOW);
+	int i;
+
+	for (i = 0; i < ARRAY_SIZE(bad.reserved); i++) {
+		bad.reserved[i] = 1;
+		expect_refused(self->vcpu, bad, EINVAL);
+		bad.reserved[i] = 1ull << 63;
+		expect_refused(self->vcpu, bad, EINVAL);
+		bad.reserved[i] = 0;
+	}
+}
+
+TEST_F(reg_rules, einval_space)
+{
+	const uint16_t spaces[] = { KVM_X86_REG_CR, KVM_X86_REG_XCR, KVM_X86_REG_XCR + 1,
+				    1u << 15 };
+	struct kvm_x86_reg_rule bad = rule(0, WRITE, KVM_X86_REG_GP);
+	int i;
+
+	for (i = 0; i < ARRAY_SIZE(spaces); i++) {
+		bad.space = spaces[i];
+		expect_rule_refused(self->vcpu, bad);
+	}
+}
+
+TEST_F(reg_rules, einval_access)
+{
+	expect_rule_refused(self->vcpu, rule(NOWHERE, 0, KVM_X86_REG_GP));
+	expect_rule_refused(self->vcpu, rule(NOWHERE, 4, KVM_X86_REG_GP));
+	expect_rule_refused(self->vcpu, rule(NOWHERE, READ | 0x80, KVM_X86_REG_GP));
+}
+
+TEST_F(reg_rules, einval_action)
+{
+	expect_rule_refused(self->vcpu, rule(NOWHERE, READ, KVM_X86_REG_AUDIT + 1));
+	expect_rule_refused(self->vcpu, rule(NOWHERE, READ, 0x80));
+}
+
+TEST_F(reg_rules, einval_rule_pad)
+{
+	struct kvm_x86_reg_rule bad = rule(NOWHERE, READ, KVM_X86_REG_GP);
+
+	bad.pad = 1;
+	expect_rule_refused(self->vcpu, bad);
+	bad.pad = 1u << 31;
+	expect_rule_refused(self->vcpu, bad);
+}
+
+TEST_F(reg_rules, einval_first_after_last)
+{
+	expect_rule_refused(self->vcpu, range_rule(1, 0, READ, KVM_X86_REG_ALLOW));
+	expect_rule_refused(self->vcpu, range_rule(UINT32_MAX, UINT32_MAX - 1, READ,
+						   KVM_X86_REG_ALLOW));
+}
+
+TEST_F(reg_rules, einval_mask_without_write)
+{
+	struct kvm_x86_reg_rule bad = rule(NOWHERE, READ, KVM_X86_REG_GP);
+
+	bad.mask = 1;
+	expect_rule_refused(self->vcpu, bad);
+	bad.mask = 1ull << 63;
+	expect_rule_refused(self->vcpu, bad);
+}
+
+/* x2APIC MSRs cannot be filtered, and a rule that seems to is refused. */
+TEST_F(reg_rules, einval_x2apic)
+{
+	const uint32_t ranges[][2] = {
+		{ X2APIC_FIRST, X2APIC_LAST },			/* exactly */
+		{ X2APIC_FIRST - 1, X2APIC_FIRST },		/* the first */
+		{ X2APIC_LAST, X2APIC_LAST + 1 },		/* the last */
+		{ X2APIC_FIRST + 0x30, X2APIC_FIRST + 0x30 },	/* one */
+		{ X2APIC_FIRST - 1, X2APIC_LAST + 1 },		/* more than all */
+		{ 0, UINT32_MAX },
+	};
+	int action, i;
+
+	for (action = KVM_X86_REG_DENY; action <= KVM_X86_REG_AUDIT; action++)
+		for (i = 0; i < ARRAY_SIZE(ranges); i++)
+			expect_rule_refused(self->vcpu, range_rule(ranges[i][0], ranges[i][1],
+								   READ | WRITE, action));
+}
+
+/* The last of as many rules as there may be is looked at, too. */
+TEST_F(reg_rules, einval_last_rule)
+{
+	struct kvm_x86_reg_rule *rules = calloc(MAX_RULES, sizeof(*rules));
+	int i;
+
+	TEST_ASSERT(rules, "calloc() failed");
+	for (i = 0; i < MAX_RULES; i++)
+		rules[i] = rule(NOWHERE + i, READ, KVM_X86_REG_GP);
+	rules[MAX_RULES - 1].access = 0;
+
+	expect_refused(self->vcpu, rules_head(rules, MAX_RULES, KVM_X86_REG_GP), EINVAL);
+	free(rules);
+}
+
+/* Too many is too many, whether the rules can be read or not. */
+TEST_F(reg_rules, e2big)
+{
+	struct kvm_x86_reg_rule *rules = calloc(MAX_RULES + 1, sizeof(*rules));
+	int i;
+
+	TEST_ASSERT(rules, "calloc() failed");
+	for (i = 0; i <= MAX_RULES; i++)
+		rules[i] = rule(NOWHERE + i, READ, KVM_X86_REG_GP);
+
+	expect_refused(self->vcpu, rules_head(rules, MAX_RULES + 1, KVM_X86_REG_GP), E2BIG);
+	expect_refused(self->vcpu, rules_head(NULL, UINT32_MAX, KVM_X86_REG_GP), E2BIG);
+	free(rules);
+}
+
+/* Each rule around those before it, with a bit of its own among the 64 next to it. */
+static void nest_masked_rules(struct kvm_x86_reg_rule *rules, int nr)
+{
+	int i;
+
+	for (i = 0; i < nr; i++) {
+		rules[i] = range_rule(NOWHERE - i, NOWHERE + i, WRITE, KVM_X86_REG_GP);
+		rules[i].mask = 1ull << (i % 64);
+	}
+}
+
+TEST_F(reg_rules, e2big_masks)
+{
+	struct kvm_x86_reg_rule rules[TOO_MANY_NESTED];
+
+	nest_masked_rules(rules, TOO_MANY_NESTED);
+	expect_refused(self->vcpu, rules_head(rules, TOO_MANY_NESTED, KVM_X86_REG_ALLOW),
+		       E2BIG);
+
+	set_rules(self->vcpu->vm, rules, MANY_NESTED, KVM_X86_REG_ALLOW);
+	expect_list(self->vcpu->vm, rules_head(rules, MANY_NESTED, KVM_X86_REG_ALLOW));
+}
+
+TEST_F(reg_rules, efault_head)
+{
+	set_good_list(self->vcpu);
+	expect_errno(self->vcpu->vm, KVM_X86_SET_REG_RULES, NULL, EFAULT);
+	expect_good_list(self->vcpu);
+	expect_errno(self->vcpu->vm, KVM_X86_GET_REG_RULES, NULL, EFAULT);
+	expect_good_list(self->vcpu);
+}
+
+/* A page that is followed by nothing. */
+static void *map_last_page(int prot)
+{
+	int size = getpagesize();
+	uint8_t *mem = mmap(NULL, 2 * size, prot, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+
+	TEST_ASSERT(mem != MAP_FAILED, "mmap() failed: %d", errno);
+	munmap(mem + size, size);
+	return mem;
+}
+
+/* Two rules of which the second one lacks its last byte. */
+static struct kvm_x86_reg_rule *truncated_rules(uint8_t *page)
+{
+	struct kvm_x86_reg_rule rules[] = {
+		ignore(MSR_PASSTHROUGH, MSR_PASSTHROUGH, 1), rule(0, READ, KVM_X86_REG_GP),
+	};
+	uint8_t *at = page + getpagesize() - sizeof(rules) + 1;
+
+	memcpy(at, rules, sizeof(rules) - 1);
+	return (void *)at;
+}
+
+TEST_F(reg_rules, efault_rules)
+{
+	struct kvm_x86_reg_rules bad = good_head();
+	void *page = map_last_page(PROT_READ | PROT_WRITE);
+
+	bad.rules = 0;
+	expect_refused(self->vcpu, bad, EFAULT);
+	bad.rules = 1ull << 63;
+	expect_refused(self->vcpu, bad, EFAULT);
+	bad = rules_head(truncated_rules(page), 2, KVM_X86_REG_GP);
+	expect_refused(self->vcpu, bad, EFAULT);
+
+	/* One rule is there, if unaligned. */
+	bad.nr_rules = 1;
+	vm_ioctl(self->vcpu->vm, KVM_X86_SET_REG_RULES, &bad);
+	expect_read(self->vcpu, MSR_PASSTHROUGH, 1);
+	expect_list(self->vcpu->vm, bad);
+}
+
+TEST_F(reg_rules, get_efault)
+{
+	struct kvm_vm *vm = self->vcpu->vm;
+	struct kvm_x86_reg_rules head = good_head(), *read_only = map_last_page(PROT_READ);
+	uint8_t *page = map_last_page(PROT_READ | PROT_WRITE);
+
+	set_good_list(self->vcpu);
+	head.rules = 0;
+	expect_errno(vm, KVM_X86_GET_REG_RULES, &head, EFAULT);
+
+	head.rules = (uintptr_t)page + getpagesize() - sizeof(good_rules) + 1;
+	expect_errno(vm, KVM_X86_GET_REG_RULES, &head, EFAULT);
+
+	/* A head that can be read, but not be written to. */
+	remove_rules(vm);
+	expect_errno(vm, KVM_X86_GET_REG_RULES, read_only, EFAULT);
+
+	set_good_list(self->vcpu);
+	expect_good_list(self->vcpu);
+}
+
+TEST_F(reg_rules, get_einval)
+{
+	struct kvm_vm *vm = self->vcpu->vm;
+	struct kvm_x86_reg_rule room[MAX_RULES];
+	struct kvm_x86_reg_rules head = rules_head(room, MAX_RULES, 0);
+	int i;
+
+	set_good_list(self->vcpu);
+	head.pad = 1;
+	expect_errno(vm, KVM_X86_GET_REG_RULES, &head, EINVAL);
+	head.pad = 0;
+	for (i = 0; i < ARRAY_SIZE(head.reserved); i++) {
+		head.reserved[i] = 1ull << 63;
+		expect_errno(vm, KVM_X86_GET_REG_RULES, &head, EINVAL);
+		head.reserved[i] = 0;
+	}
+
+	/* What GET is to return is not looked at. */
+	head.flags = UINT32_MAX;
+	head.msr_default = UINT32_MAX;
+	vm_ioctl(vm, KVM_X86_GET_REG_RULES, &head);
+	expect_good_list(self->vcpu);
+}
+
+/* Too little room: say how much it takes, and do not use what there is. */
+TEST_F(reg_rules, get_e2big)
+{
+	const uint32_t nr = ARRAY_SIZE(good_rules);
+	struct kvm_x86_reg_rule room[ARRAY_SIZE(good_rules)], untouched[ARRAY_SIZE(room)];
+	struct kvm_x86_reg_rules want = good_head(), head;
+	uint32_t capacity;
+
+	memset(untouched, 0xa5, sizeof(untouched));
+	memcpy(room, untouched, sizeof(room));
+	want.rules = (uintptr_t)room;
+	set_good_list(self->vcpu);
+	for (capacity = 0; capacity < nr; capacity++) {
+		head = rules_head(room, capacity, UINT32_MAX);
+		expect_errno(self->vcpu->vm, KVM_X86_GET_REG_RULES, &head, E2BIG);
+		TEST_ASSERT(!memcmp(&head, &want, sizeof(head)), "head is not as expected");
+		TEST_ASSERT(!memcmp(room, untouched, sizeof(room)), "rules were copied");
+	}
+
+	head = rules_head(room, nr, 0);
+	vm_ioctl(self->vcpu->vm, KVM_X86_GET_REG_RULES, &head);
+	TEST_ASSERT(!memcmp(room, good_rules, sizeof(room)), "GET returns other rules");
+	expect_good_list(self->vcpu);
+}
+
+TEST_F(reg_rules, capability)
+{
+	TEST_ASSERT_EQ(kvm_check_cap(KVM_CAP_X86_REG_RULES), MAX_RULES);
+	TEST_ASSERT_EQ(vm_check_cap(self->vcpu->vm, KVM_CAP_X86_REG_RULES), MAX_RULES);
+}
+
+TEST_F(reg_rules, none_at_first)
+{
+	struct kvm_x86_reg_rules head = {};
+
+	vm_ioctl(self->vcpu->vm, KVM_X86_GET_REG_RULES, &head);
+	expect_list(self->vcpu->vm, rules_head(NULL, 0, KVM_X86_REG_ALLOW));
+}
+
+TEST_F(reg_rules, empty_list_removes)
+{
+	set_good_list(self->vcpu);
+	remove_rules(self->vcpu->vm);
+	expect_list(self->vcpu->vm, rules_head(NULL, 0, KVM_X86_REG_ALLOW));
+	expect_read(self->vcpu, MSR_INTERCEPTED,
+		    vcpu_get_msr(self->vcpu, MSR_INTERCEPTED));
+	expect_gp(self->vcpu, MSR_UNKNOWN);
+
+	/* Once more does no harm. */
+	remove_rules(self->vcpu->vm);
+	expect_list(self->vcpu->vm, rules_head(NULL, 0, KVM_X86_REG_ALLOW));
+}
+
+/* Each default but ALLOW does something without a rule. */
+TEST_F(reg_rules, empty_list_with_default)
+{
+	struct kvm_vcpu *vcpu = self->vcpu;
+	uint32_t action;
+
+	for (action = KVM_X86_REG_DENY; action <= KVM_X86_REG_AUDIT; action++) {
+		set_rules(vcpu->vm, NULL, 0, action);
+		expect_list(vcpu->vm, rules_head(NULL, 0, action));
+	}
+
+	vcpu_set_msr(vcpu, MSR_PASSTHROUGH, OLD_VALUE);
+	expect_read(vcpu, MSR_PASSTHROUGH, OLD_VALUE);
+	set_rules(vcpu->vm, NULL, 0, KVM_X86_REG_DENY);
+	expect_gp(vcpu, MSR_PASSTHROUGH);
+	set_rules(vcpu->vm, NULL, 0, KVM_X86_REG_GP);
+	expect_gp(vcpu, MSR_PASSTHROUGH);
+	set_rules(vcpu->vm, NULL, 0, KVM_X86_REG_EXIT);
+	expect_exit(vcpu, MSR_PASSTHROUGH);
+	set_rules(vcpu->vm, NULL, 0, KVM_X86_REG_IGNORE);
+	expect_read(vcpu, MSR_PASSTHROUGH, 0);
+	expect_read(vcpu, UINT32_MAX, 0);
+}
+
+/* Three registers, and nothing else. */
+TEST_F(reg_rules, default_deny)
+{
+	struct kvm_vcpu *vcpu = self->vcpu;
+	struct kvm_x86_reg_rule rules[] = {
+		rule(MSR_INTERCEPTED, READ, KVM_X86_REG_ALLOW),
+		rule(MSR_PASSTHROUGH, READ | WRITE, KVM_X86_REG_ALLOW),
+		rule(MSR_FS_BASE, WRITE, KVM_X86_REG_ALLOW),
+	};
+
+	set_rules(vcpu->vm, rules, ARRAY_SIZE(rules), KVM_X86_REG_GP);
+	expect_read(vcpu, MSR_INTERCEPTED, vcpu_get_msr(vcpu, MSR_INTERCEPTED));
+	TEST_ASSERT_EQ(write_msr(vcpu, MSR_INTERCEPTED, 0).vector, GP_VECTOR);
+	TEST_ASSERT_EQ(write_msr(vcpu, MSR_PASSTHROUGH, OLD_VALUE).vector, 0);
+	expect_read(vcpu, MSR_PASSTHROUGH, OLD_VALUE);
+	TEST_ASSERT_EQ(write_msr(vcpu, MSR_FS_BASE, OLD_VALUE).vector, 0);
+	TEST_ASSERT_EQ(vcpu_get_msr(vcpu, MSR_FS_BASE), OLD_VALUE);
+	expect_gp(vcpu, MSR_FS_BASE);
+	expect_gp(vcpu, MSR_GS_BASE);
+	expect_gp(vcpu, MSR_EFER);
+}
+
+/* The value read tells which rule matched. */
+TEST_F(reg_rules, first_match_wins)
+{
+	struct kvm_vcpu *vcpu = self->vcpu;
+	struct kvm_x86_reg_rule rules[] = {
+		ignore(NOWHERE + 4, NOWHERE + 5, 10),
+		ignore(NOWHERE + 2, NOWHERE + 4, 11),	/* from below */
+		ignore(NOWHERE + 5, NOWHERE + 7, 12),	/* from above */
+		ignore(NOWHERE + 3, NOWHERE + 6, 13),	/* nothing is left */
+		ignore(NOWHERE, NOWHERE + 9, 14),	/* around them all */
+		ignore(X2APIC_LAST + 1, UINT32_MAX, 15),
+	};
+	const uint64_t values[] = { 14, 14, 11, 11, 10, 10, 12, 12, 14, 14 };
+	int i;
+
+	set_rules(vcpu->vm, rules, ARRAY_SIZE(rules), KVM_X86_REG_GP);
+	for (i = 0; i < ARRAY_SIZE(values); i++)
+		expect_read(vcpu, NOWHERE + i, values[i]);
+	expect_read(vcpu, NOWHERE - 1, 15);
+	expect_read(vcpu, NOWHERE + ARRAY_SIZE(values), 15);
+	expect_read(vcpu, X2APIC_LAST + 1, 15);
+	expect_read(vcpu, UINT32_MAX, 15);
+	expect_gp(vcpu, X2APIC_FIRST - 1);
+	expect_gp(vcpu, 0);
+}
+
+/* A rule for writes is not in the way of reads. */
+TEST_F(reg_rules, read_and_write_apart)
+{
+	struct kvm_vcpu *vcpu = self->vcpu;
+	struct kvm_x86_reg_rule rules[] = {
+		rule(MSR_PASSTHROUGH, WRITE, KVM_X86_REG_GP),
+		rule(MSR_PASSTHROUGH, READ, KVM_X86_REG_EXIT),
+	};
+
+	set_rules(vcpu->vm, rules, 1, KVM_X86_REG_ALLOW);
+	TEST_ASSERT_EQ(write_msr(vcpu, MSR_PASSTHROUGH, 1).vector, GP_VECTOR);
+	expect_read(vcpu, MSR_PASSTHROUGH, 0);
+
+	set_rules(vcpu->vm, rules, 2, KVM_X86_REG_ALLOW);
+	TEST_ASSERT_EQ(write_msr(vcpu, MSR_PASSTHROUGH, 1).vector, GP_VECTOR);
+	expect_exit(vcpu, MSR_PASSTHROUGH);
+}
+
+static void expect_max_rules(struct kvm_vcpu *vcpu, struct kvm_x86_reg_rule *rules,
+			     uint32_t base)
+{
+	const int samples[] = { 0, 1, (MSR_PASSTHROUGH & 0xfff) / 2, MAX_RULES / 2,
+				MAX_RULES - 2, MAX_RULES - 1 };
+	int i;
+
+	for (i = 0; i < MAX_RULES; i++)
+		rules[i] = ignore(base + 2 * i, base + 2 * i, 1000 + i);
+	set_rules(vcpu->vm, rules, MAX_RULES, KVM_X86_REG_ALLOW);
+	expect_list(vcpu->vm, rules_head(rules, MAX_RULES, KVM_X86_REG_ALLOW));
+
+	for (i = 0; i < ARRAY_SIZE(samples); i++)
+		expect_read(vcpu, base + 2 * samples[i], 1000 + samples[i]);
+	expect_gp(vcpu, base + 2 * MAX_RULES - 1);
+	expect_read(vcpu, MSR_INTERCEPTED, vcpu_get_msr(vcpu, MSR_INTERCEPTED));
+	expect_read(vcpu, MSR_GS_BASE, OLD_VALUE);
+}
+
+/*
+ * As many as there may be, in the window that has most of the MSRs which are passed
+ * through, and where there are no MSRs.
+ */
+TEST_F(reg_rules, max_rules)
+{
+	struct kvm_x86_reg_rule *rules = calloc(MAX_RULES, sizeof(*rules));
+
+	TEST_ASSERT(rules, "calloc() failed");
+	vcpu_set_msr(self->vcpu, MSR_GS_BASE, OLD_VALUE);
+	expect_max_rules(self->vcpu, rules, 0xc0000000);
+	expect_max_rules(self->vcpu, rules, NOWHERE);
+	free(rules);
+}
+
+/* The default does not reach x2APIC MSRs, but their neighbours. */
+TEST_F(reg_rules, x2apic_is_exempt)
+{
+	const uint32_t tpr = X2APIC_FIRST + (APIC_TASKPRI >> 4);
+	struct kvm_vcpu *vcpu = self->vcpu;
+
+	vcpu_set_msr(vcpu, MSR_IA32_APICBASE,
+		     vcpu_get_msr(vcpu, MSR_IA32_APICBASE) | X2APIC_ENABLE);
+
+	set_rules(vcpu->vm, NULL, 0, KVM_X86_REG_GP);
+	TEST_ASSERT_EQ(write_msr(vcpu, tpr, 0x20).vector, 0);
+	expect_read(vcpu, tpr, 0x20);
+	expect_gp(vcpu, MSR_IA32_APICBASE);
+
+	/* Those that are none, too: what there is not is not ignored. */
+	set_rules(vcpu->vm, NULL, 0, KVM_X86_REG_IGNORE);
+	expect_read(vcpu, X2APIC_FIRST - 1, 0);
+	expect_gp(vcpu, X2APIC_FIRST);
+	expect_read(vcpu, tpr, 0x20);
+	expect_gp(vcpu, X2APIC_LAST);
+	expect_read(vcpu, X2APIC_LAST + 1, 0);
+
+	/* A rule that allows them may say so. */
+	set_rule(vcpu->vm, range_rule(0, UINT32_MAX, READ | WRITE, KVM_X86_REG_ALLOW));
+	expect_read(vcpu, tpr, 0x20);
+}
+
+/* Host accesses are not the guest's. */
+TEST_F(reg_rules, host_is_exempt)
+{
+	set_rules(self->vcpu->vm, NULL, 0, KVM_X86_REG_GP);
+	vcpu_set_msr(self->vcpu, MSR_INTERCEPTED, OLD_VALUE);
+	TEST_ASSERT_EQ(vcpu_get_msr(self->vcpu, MSR_INTERCEPTED), OLD_VALUE);
+}
+
+TEST_F(reg_rules, reaches_a_vcpu_created_later)
+{
+	struct kvm_vcpu *later;
+
+	set_good_list(self->vcpu);
+	set_rule(self->vcpu->vm, rule(MSR_PASSTHROUGH, READ, KVM_X86_REG_EXIT));
+	later = vm_vcpu_add(self->vcpu->vm, 1, guest_main);
+	expect_exit(later, MSR_PASSTHROUGH);
+	expect_exit(self->vcpu, MSR_PASSTHROUGH);
+}
+
+/* As a VMM migrates: ask for the number, then for the rules; set them elsewhere. */
+TEST_F(reg_rules, save_and_restore)
+{
+	struct kvm_x86_reg_rules head = {};
+	struct kvm_x86_reg_rule *rules;
+	struct kvm_vcpu *vcpu;
+	struct kvm_vm *vm = vm_create_with_one_vcpu(&vcpu, guest_main);
+
+	set_good_list(self->vcpu);
+	expect_errno(self->vcpu->vm, KVM_X86_GET_REG_RULES, &head, E2BIG);
+	rules = calloc(head.nr_rules, sizeof(*rules));
+	TEST_ASSERT(rules, "calloc() failed");
+	head.rules = (uintptr_t)rules;
+	vm_ioctl(self->vcpu->vm, KVM_X86_GET_REG_RULES, &head);
+
+	vm_ioctl(vm, KVM_X86_SET_REG_RULES, &head);
+	expect_good_list(vcpu);
+	expect_list(vm, head);
+	free(rules);
+	kvm_vm_free(vm);
+}
+
+#define SYSCALL_IA32_IOCTL	54
+
+/* An ioctl as 32-bit userspace makes it; the registers hold 32 bits each. */
+static int compat_ioctl(int fd, unsigned int request, void *arg)
+{
+	int r;
+
+	asm volatile("int $0x80" : "=a"(r)
+		     : "a"(SYSCALL_IA32_IOCTL), "b"(fd), "c"(request), "d"(arg)
+		     : "memory", "r8", "r9", "r10", "r11");
+	return r;
+}
+
+/* Where 32-bit system calls are compiled out or disabled, int $0x80 is fatal. */
+static bool has_compat_syscalls(void)
+{
+	int status;
+	pid_t pid = fork();
+
+	if (!pid) {
+		compat_ioctl(-1, 0, NULL);
+		_exit(0);
+	}
+
+	return waitpid(pid, &status, 0) == pid && WIFEXITED(status);
+}
+
+/* What a 32-bit caller has in memory is what a 64-bit one has. */
+struct compat_memory {
+	struct kvm_x86_reg_rules head;
+	struct kvm_x86_reg_rule rules[ARRAY_SIZE(good_rules)];
+};
+
+TEST_F(reg_rules, ioctls_of_a_32_bit_caller)
+{
+	struct compat_memory *m = mmap(NULL, getpagesize(), PROT_READ | PROT_WRITE,
+				       MAP_PRIVATE | MAP_ANONYMOUS | MAP_32BIT, -1, 0);
+	int fd = self->vcpu->vm->fd;
+
+	TEST_ASSERT(m != MAP_FAILED, "mmap() failed: %d", errno);
+	if (!has_compat_syscalls())
+		SKIP(return, "needs CONFIG_IA32_EMULATION");
+
+	TEST_ASSERT_EQ(compat_ioctl(fd, KVM_CHECK_EXTENSION, (void *)KVM_CAP_X86_REG_RULES),
+		       MAX_RULES);
+
+	m->head = good_head();
+	m->head.rules = (uintptr_t)m->rules;
+	memcpy(m->rules, good_rules, sizeof(good_rules));
+	TEST_ASSERT_EQ(compat_ioctl(fd, KVM_X86_SET_REG_RULES, m), 0);
+	expect_good_list(self->vcpu);
+
+	m->rules[1].pad = 1;
+	TEST_ASSERT_EQ(compat_ioctl(fd, KVM_X86_SET_REG_RULES, m), -EINVAL);
+	m->head.rules = 0;
+	TEST_ASSERT_EQ(compat_ioctl(fd, KVM_X86_SET_REG_RULES, m), -EFAULT);
+	TEST_ASSERT_EQ(compat_ioctl(fd, KVM_X86_SET_REG_RULES, NULL), -EFAULT);
+	expect_good_list(self->vcpu);
+
+	memset(m, 0, sizeof(*m));
+	TEST_ASSERT_EQ(compat_ioctl(fd, KVM_X86_GET_REG_RULES, m), -E2BIG);
+	TEST_ASSERT_EQ(m->head.nr_rules, ARRAY_SIZE(good_rules));
+	m->head.rules = (uintptr_t)m->rules;
+	TEST_ASSERT_EQ(compat_ioctl(fd, KVM_X86_GET_REG_RULES, m), 0);
+	TEST_ASSERT(!memcmp(m->rules, good_rules, sizeof(good_rules)),
+		    "GET returns other rules than SET");
+	expect_list(self->vcpu->vm, m->head);
+}
+
+#define CGROUP		"/sys/fs/cgroup"
+#define CGROUP_TEST	CGROUP "/reg_rules_test"
+
+static long charged_bytes(void)
+{
+	char buf[32];
+
+	TEST_ASSERT(read_file(CGROUP_TEST "/memory.current", buf, sizeof(buf)),
+		    "cannot open memory.current: %d", errno);
+	return atol(buf);
+}
+
+static void leave_cgroup(void)
+{
+	write_file(CGROUP "/cgroup.procs", "0");
+	rmdir(CGROUP_TEST);
+}
+
+static bool enter_cgroup(void)
+{
+	write_file(CGROUP "/cgroup.subtree_control", "+memory");
+	mkdir(CGROUP_TEST, 0755);
+	if (write_file(CGROUP_TEST "/cgroup.procs", "0") &&
+	    !access(CGROUP_TEST "/memory.current", R_OK))
+		return true;
+
+	leave_cgroup();
+	return false;
+}
+
+/* Charges go by batches: share them among many VMs. */
+#define CHARGED_VMS	32
+
+/* What a list costs a VM, on average, in bytes. */
+static long charge(const struct kvm_x86_reg_rule *rules, uint32_t nr)
+{
+	struct kvm_vm *vms[CHARGED_VMS];
+	long before, charged;
+	int i;
+
+	for (i = 0; i < CHARGED_VMS; i++)
+		vms[i] = vm_create_barebones();
+
+	before = charged_bytes();
+	for (i = 0; i < CHARGED_VMS; i++)
+		set_rules(vms[i], rules, nr, KVM_X86_REG_GP);
+	charged = charged_bytes() - before;
+
+	for (i = 0; i < CHARGED_VMS; i++)
+		kvm_vm_free(vms[i]);
+	return charged / CHARGED_VMS;
+}
+
+/* As many cuts through the register space as rules can make. */
+static void fill_disjoint(struct kvm_x86_reg_rule *rules, uint32_t nr)
+{
+	uint32_t i;
+
+	for (i = 0; i < nr; i++)
+		rules[i] = ignore(NOWHERE + 2 * i, NOWHERE + 2 * i, i);
+}
+
+/* The same, and at each place three masked rules to test, or two. */
+static void fill_overlapping(struct kvm_x86_reg_rule *rules, uint32_t nr)
+{
+	uint32_t i;
+
+	for (i = 0; i < nr; i++) {
+		rules[i] = range_rule(NOWHERE + 2 * i, NOWHERE + 2 * i + 4, WRITE,
+				      KVM_X86_REG_EXIT);
+		rules[i].mask = 1ull << (i % 64);
+	}
+}
+
+FIXTURE(reg_rules_memory)
+{
+	struct kvm_x86_reg_rule rules[MAX_RULES];
+};
+
+FIXTURE_VARIANT(reg_rules_memory)
+{
+	void (*fill)(struct kvm_x86_reg_rule *rules, uint32_t nr);
+	uint32_t nr;
+	long limit;
+};
+
+FIXTURE_VARIANT_ADD(reg_rules_memory, few_disjoint)
+{
+	.fill = fill_disjoint, .nr = 16, .limit = 32 * 1024,
+};
+
+FIXTURE_VARIANT_ADD(reg_rules_memory, few_overlapping)
+{
+	.fill = fill_overlapping, .nr = 16, .limit = 32 * 1024,
+};
+
+FIXTURE_VARIANT_ADD(reg_rules_memory, many_disjoint)
+{
+	.fill = fill_disjoint, .nr = MAX_RULES, .limit = 512 * 1024,
+};
+
+FIXTURE_VARIANT_ADD(reg_rules_memory, many_overlapping)
+{
+	.fill = fill_overlapping, .nr = MAX_RULES, .limit = 512 * 1024,
+};
+
+FIXTURE_SETUP(reg_rules_memory)
+{
+	if (!enter_cgroup())
+		SKIP(return, "needs root and cgroup v2 with memory controller at " CGROUP);
+}
+
+FIXTURE_TEARDOWN(reg_rules_memory)
+{
+	leave_cgroup();
+}
+
+/* Thousands of rules for many VMs take their time where KVM itself is emulated. */
+TEST_F_TIMEOUT(reg_rules_memory, is_charged_and_bounded, 120)
+{
+	long charged;
+
+	variant->fill(self->rules, variant->nr);
+	charged = charge(self->rules, variant->nr);
+	pr_info("# %u rules: %ld bytes\n", variant->nr, charged);
+
+	/* At least the rules themselves. */
+	TEST_ASSERT(charged >= variant->nr * (long)sizeof(*self->rules),
+		    "%u rules were charged %ld bytes", variant->nr, charged);
+	TEST_ASSERT(charged <= variant->limit, "%u rules were charged %ld bytes, more than %ld",
+		    variant->nr, charged, variant->limit);
+}
+
+int main(int argc, char *argv[])
+{
+	TEST_REQUIRE(kvm_has_cap(KVM_CAP_X86_REG_RULES));
+	return test_harness_run(argc, argv);
+}

@@ -1,0 +1,246 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * reg_rules_trace_test - what there is to be seen of register rules
+ *
+ * - Statistics count verdicts, for each vCPU.
+ * - The tracepoint kvm_reg_rule tells which rule made them.
+ * - The file reg_policy in debugfs shows what is in force.
+ */
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "kvm_test_harness.h"
+#include "reg_rules.h"
+
+/* Each vCPU has its own; how often SET is called does not matter. */
+TEST(statistics_are_per_vcpu)
+{
+	struct kvm_vcpu *vcpus[2];
+	struct kvm_vm *vm = vm_create_with_vcpus(ARRAY_SIZE(vcpus), guest_main, vcpus);
+	struct kvm_x86_reg_rule rules[] = {
+		rule(MSR_INTERCEPTED, READ, KVM_X86_REG_EXIT),
+		rule(MSR_PASSTHROUGH, READ, KVM_X86_REG_AUDIT),
+	};
+	struct counts counts;
+	int i;
+
+	for (i = 0; i < 5; i++) {
+		set_rules(vm, rules, ARRAY_SIZE(rules), KVM_X86_REG_GP);
+		expect_exit(vcpus[0], MSR_INTERCEPTED);
+		expect_read(vcpus[0], MSR_PASSTHROUGH, 0);
+		expect_gp(vcpus[0], MSR_FS_BASE);
+		expect_gp(vcpus[0], MSR_UNKNOWN);
+	}
+
+	counts = read_counts(vcpus[0]);
+	TEST_ASSERT_EQ(counts.by_action[KVM_X86_REG_EXIT], 5);
+	TEST_ASSERT_EQ(counts.by_action[KVM_X86_REG_AUDIT], 5);
+	TEST_ASSERT_EQ(counts.by_action[KVM_X86_REG_GP], 10);
+	TEST_ASSERT_EQ(counts.by_action[KVM_X86_REG_DENY], 0);
+	TEST_ASSERT_EQ(counts.by_action[KVM_X86_REG_IGNORE], 0);
+
+	expect_gp(vcpus[1], MSR_FS_BASE);
+	counts = read_counts(vcpus[1]);
+	TEST_ASSERT_EQ(counts.by_action[KVM_X86_REG_GP], 1);
+	TEST_ASSERT_EQ(counts.by_action[KVM_X86_REG_EXIT], 0);
+	kvm_vm_free(vm);
+}
+
+/* A trace of its own, of this process alone. */
+#define TRACE	"/sys/kernel/tracing/instances/reg_rules_test"
+
+static bool start_trace(void)
+{
+	char pid[16];
+
+	mkdir(TRACE, 0755);
+	snprintf(pid, sizeof(pid), "%d", getpid());
+	return write_file(TRACE "/trace", "") && write_file(TRACE "/set_event_pid", pid) &&
+	       write_file(TRACE "/events/kvm/kvm_reg_rule/enable", "1");
+}
+
+/* Copies what was traced, an event to a line, less what is before the event. */
+static void stop_trace(char *events, size_t size)
+{
+	static const char name[] = "kvm_reg_rule: ";
+	char buf[8192], *line, *event, *next;
+
+	write_file(TRACE "/events/kvm/kvm_reg_rule/enable", "0");
+	TEST_ASSERT(read_file(TRACE "/trace", buf, sizeof(buf)), "the trace has gone");
+	rmdir(TRACE);
+
+	events[0] = 0;
+	for (line = buf; *line; line = next) {
+		next = strchrnul(line, '\n');
+		next += *next == '\n';
+		event = strstr(line, name);
+		if (line[0] != '#' && event && event < next)
+			snprintf(events + strlen(events), size - strlen(events), "%.*s",
+				 (int)(next - event - strlen(name)), event + strlen(name));
+	}
+}
+
+static void expect_trace(const char *want)
+{
+	char events[2048];
+
+	stop_trace(events, sizeof(events));
+	TEST_ASSERT(!strcmp(events, want), "traced was\n%s, not\n%s", events, want);
+}
+
+FIXTURE(tracepoint)
+{
+	struct kvm_vcpu *vcpu;
+	struct kvm_vm *vm;
+};
+
+FIXTURE_VARIANT(tracepoint)
+{
+	bool fep;
+};
+
+FIXTURE_VARIANT_ADD(tracepoint, direct) { .fep = false };
+FIXTURE_VARIANT_ADD(tracepoint, emulated) { .fep = true };
+
+FIXTURE_SETUP(tracepoint)
+{
+	if (variant->fep && !kvm_is_forced_emulation_enabled())
+		SKIP(return, "needs kvm.force_emulation_prefix=1");
+
+	self->vm = vm_create_with_one_vcpu(&self->vcpu, guest_main);
+}
+
+FIXTURE_TEARDOWN(tracepoint)
+{
+	if (self->vm)
+		kvm_vm_free(self->vm);
+}
+
+static void set_traced_lists(struct kvm_vm *vm)
+{
+	static uint8_t no_bits;
+	struct kvm_msr_filter filter = {
+		.ranges[2] = { KVM_MSR_FILTER_WRITE, 1, MSR_GS_BASE, &no_bits },
+	};
+	struct kvm_x86_reg_rule rules[] = {
+		rule(MSR_INTERCEPTED, READ, KVM_X86_REG_AUDIT),
+		rule(MSR_INTERCEPTED, WRITE, KVM_X86_REG_GP),
+		ignore(MSR_PASSTHROUGH, MSR_PASSTHROUGH, 0x55),
+		rule(MSR_FS_BASE, READ, KVM_X86_REG_DENY),
+		rule(MSR_FS_BASE, WRITE, KVM_X86_REG_EXIT),
+		rule(MSR_GS_BASE, READ | WRITE, KVM_X86_REG_ALLOW),
+	};
+
+	vm_ioctl(vm, KVM_X86_SET_MSR_FILTER, &filter);
+	set_rules(vm, rules, ARRAY_SIZE(rules), KVM_X86_REG_AUDIT);
+}
+
+/* An event for each verdict, but not for what is plainly allowed. */
+TEST_F(tracepoint, verdicts)
+{
+	struct access accesses[] = {
+		{ MSR_INTERCEPTED },
+		{ MSR_INTERCEPTED, .write = true, .value = 7 },
+		{ MSR_PASSTHROUGH },
+		{ MSR_PASSTHROUGH, .write = true, .value = ANSWER_VALUE },
+		{ MSR_FS_BASE },
+		{ MSR_FS_BASE, .write = true, .value = 0x33 },
+		{ MSR_GS_BASE },
+		{ MSR_GS_BASE, .write = true, .value = 0x44 },
+		{ MSR_LSTAR },
+		{ MSR_LSTAR, .write = true, .value = 0x66 },
+		{ MSR_UNKNOWN },
+	};
+	int i;
+
+	if (!start_trace())
+		SKIP(return, "needs root and tracefs at /sys/kernel/tracing");
+
+	set_traced_lists(self->vm);
+	for (i = 0; i < ARRAY_SIZE(accesses); i++) {
+		accesses[i].fep = variant->fep;
+		access_msr(self->vcpu, accesses[i], ANSWER);
+	}
+
+	expect_trace("vcpu 0 read msr 0x277 action audit value 0x0 by rule 0\n"
+		     "vcpu 0 write msr 0x277 action gp value 0x7 by rule 1\n"
+		     "vcpu 0 read msr 0xc0000102 action ignore value 0x55 by rule 2\n"
+		     "vcpu 0 write msr 0xc0000102 action ignore value 0x123456789abcdef by rule 2\n"
+		     "vcpu 0 read msr 0xc0000100 action deny value 0x0 by rule 3\n"
+		     "vcpu 0 write msr 0xc0000100 action exit value 0x33 by rule 4\n"
+		     "vcpu 0 write msr 0xc0000101 action deny value 0x44 by filter range 2\n"
+		     "vcpu 0 read msr 0xc0000082 action audit value 0x0 by rule -1\n"
+		     "vcpu 0 write msr 0xc0000082 action audit value 0x66 by rule -1\n"
+		     "vcpu 0 read msr 0xdeadbee0 action audit value 0x0 by rule -1\n");
+}
+
+static bool read_reg_policy(struct kvm_vm *vm, char *buf, size_t size)
+{
+	char path[64];
+
+	snprintf(path, sizeof(path), "/sys/kernel/debug/kvm/%d-%d/reg_policy", getpid(),
+		 vm->fd);
+	return read_file(path, buf, size);
+}
+
+/* The lists come first, then what they take. */
+static void expect_reg_policy(struct kvm_vm *vm, const char *lists)
+{
+	char buf[1024], *rest = buf + strlen(lists);
+	unsigned int segments, bytes;
+
+	TEST_ASSERT(read_reg_policy(vm, buf, sizeof(buf)), "reg_policy has gone");
+	TEST_ASSERT(!strncmp(buf, lists, strlen(lists)), "reg_policy is\n%sbut not\n%s",
+		    buf, lists);
+	TEST_ASSERT(sscanf(rest, "segments: %u\nbytes: %u\n", &segments, &bytes) == 2,
+		    "reg_policy ends in %s", rest);
+	TEST_ASSERT(segments > 1 && bytes > 0, "%u segments, %u bytes", segments, bytes);
+}
+
+TEST(debugfs)
+{
+	static uint8_t no_bits;
+	struct kvm_msr_filter filter = {
+		.flags = KVM_MSR_FILTER_DEFAULT_DENY,
+		.ranges[1] = { KVM_MSR_FILTER_READ, 3, MSR_FS_BASE, &no_bits },
+	};
+	struct kvm_x86_reg_rule rules[] = {
+		range_rule(0x8b, 0x8b, READ, KVM_X86_REG_EXIT),
+		ignore(0xdeadbee0, UINT32_MAX, 0x5555),
+		masked(0x277, 1ull << 63, KVM_X86_REG_ALLOW),
+	};
+	struct kvm_x86_reg_rules head = rules_head(rules, ARRAY_SIZE(rules),
+						   KVM_X86_REG_AUDIT);
+	struct kvm_vm *vm = vm_create_barebones();
+	char buf[1024];
+
+	if (!read_reg_policy(vm, buf, sizeof(buf)))
+		SKIP(return, "needs root and debugfs at /sys/kernel/debug");
+	TEST_ASSERT(!strcmp(buf, "none\n"), "without a policy: %s", buf);
+
+	head.flags = KVM_X86_REG_RULES_FAIL_CLOSED;
+	vm_ioctl(vm, KVM_X86_SET_REG_RULES, &head);
+	expect_reg_policy(vm,
+			  "rules: default audit, fail closed\n"
+			  "0: 0x0000008b-0x0000008b r exit\n"
+			  "1: 0xdeadbee0-0xffffffff rw ignore value 0x5555\n"
+			  "2: 0x00000277-0x00000277 w allow mask 0x8000000000000000\n");
+
+	vm_ioctl(vm, KVM_X86_SET_MSR_FILTER, &filter);
+	set_rules(vm, NULL, 0, KVM_X86_REG_GP);
+	expect_reg_policy(vm, "rules: default gp\n"
+				    "filter: default deny\n"
+				    "1: 0xc0000100-0xc0000102 r deny bitmap\n");
+
+	remove_filter(vm);
+	remove_rules(vm);
+	TEST_ASSERT(read_reg_policy(vm, buf, sizeof(buf)), "reg_policy has gone");
+	TEST_ASSERT(!strcmp(buf, "none\n"), "after removal: %s", buf);
+	kvm_vm_free(vm);
+}
+
+int main(int argc, char *argv[])
+{
+	TEST_REQUIRE(kvm_has_cap(KVM_CAP_X86_REG_RULES));
+	return test_harness_run(argc, argv);
+}
