@@ -1,16 +1,18 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * What MSR accesses and MSR filters cost.
+ * What MSR accesses, and policies on them, cost.
  *
  * Under "qemu -accel tcg,thread=single -icount shift=0,sleep=off -smp 1", where
  * CLOCK_MONOTONIC advances by one nanosecond per instruction, the results are
  * instructions of guest and host kernel together.  Elsewhere, nanoseconds.
  */
 #include <fnmatch.h>
+#include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
+#include <unistd.h>
 
 #include "vmm.h"
 
@@ -20,7 +22,15 @@
 #define FULL_RANGE	(FULL_BITMAP * 8)
 
 /* Ranges that no measured MSR is in: from here, one every FULL_RANGE */
-#define ELSEWHERE	0x00010000
+#define RANGES_ELSEWHERE	0x00010000
+
+/*
+ * Rules that no measured MSR has: from here, one every 2^20 MSRs, i.e. all over
+ * the 32-bit space, but in none of the windows in which KVM has MSRs.
+ */
+#define RULES_ELSEWHERE		0x00008000U
+#define RULES_APART		0x00100000U
+#define MAX_RULES		4096
 
 /*
  * A batch of accesses is short enough (2 million instructions) to fall between
@@ -35,7 +45,7 @@
 
 /*
  * SRCU makes a lone grace period short, but those that follow each other within
- * srcutree.exp_holdoff (25 us) wait for ticks.
+ * srcutree.exp_holdoff (25 us) wait for ticks.  And a running vCPU has to run.
  */
 #define PAUSE_NS		1000000
 
@@ -45,6 +55,7 @@
 #define PLATFORM_INFO		0x000000ce
 #define SYSENTER_CS		0x00000174
 #define CR_PAT			0x00000277
+#define UNKNOWN_TO_KVM		0x00020000
 #define HV_VP_INDEX		0x40000002
 #define KVM_WALL_CLOCK		0x4b564d00
 #define EFER			0xc0000080
@@ -53,90 +64,124 @@
 #define PLATFORM_INFO_VALUE	0x80000000
 #define CR_PAT_VALUE		0x0007040600070406ULL
 
-/* What the VMM answers to a read, unlike anything KVM would */
+/* What the VMM answers to a read, or a rule does, unlike anything KVM would */
 #define ANSWER			0x0123456789abcdefULL
 
-/* What a filter has to say on the measured MSR */
-enum verdict { SILENT, ALLOWS, DENIES };
+#define POLICY_FILE		"/sys/kernel/debug/kvm/%d-%d/reg_policy"
 
 /* What becomes of an access */
-enum fate { EMULATED, PASSED_THROUGH, FAULTS, EXITS };
+enum fate { EMULATED, PASSED_THROUGH, FAULTS, EXITS, IGNORED };
 
-struct variant {
+/* How many ranges or rules a policy has */
+struct size {
 	const char *name;
-	int nr_ranges;
-	enum verdict last;	/* of the last range; the others are elsewhere */
-	enum fate fate;
-};
-
-enum {
-	NO_FILTER, RANGE_1, RANGES_4, RANGES_16, RANGES_16_HIT, DENIED_GP, DENIED_EXIT,
-	NR_VARIANTS
-};
-
-static const struct variant variants[NR_VARIANTS] = {
-	[NO_FILTER]	= { "no-filter", 0, SILENT, EMULATED },
-	[RANGE_1]	= { "1-range", 1, SILENT, EMULATED },
-	[RANGES_4]	= { "4-ranges", 4, SILENT, EMULATED },
-	[RANGES_16]	= { "16-ranges", 16, SILENT, EMULATED },
-	[RANGES_16_HIT]	= { "16-ranges-last-allows", 16, ALLOWS, EMULATED },
-	[DENIED_GP]	= { "denied-gp", 1, DENIES, FAULTS },
-	[DENIED_EXIT]	= { "denied-exit", 1, DENIES, EXITS },
-};
-
-#define ALL	((1 << NR_VARIANTS) - 1)
-#define FEW	(1 << NO_FILTER | 1 << RANGES_16)
-
-/* An MSR access to measure, under each of @variants */
-struct target {
-	bool write;
-	bool passed_through;	/* by hardware, unless denied */
-	bool hyperv;		/* KVM has the MSR for Hyper-V guests only */
-	__u32 index;
-	__u64 value;		/* to write, or that a read returns */
-	unsigned int variants;
-};
-
-static const struct target targets[] = {
-	{ .index = PLATFORM_INFO, .value = PLATFORM_INFO_VALUE, .variants = ALL },
-	{ .index = CR_PAT, .value = CR_PAT_VALUE, .write = true, .variants = ALL },
-	{ .index = HV_VP_INDEX, .hyperv = true, .variants = FEW },
-	{ .index = KVM_WALL_CLOCK, .variants = FEW },
-	{ .index = EFER, .variants = FEW },
-	{ .index = HWCR, .variants = FEW },
-	{ .index = SYSENTER_CS, .passed_through = true, .variants = FEW },
-};
-
-/* Installing a filter, into a VM with this many idle vCPUs */
-struct install {
-	const char *name;
-	bool replace;
-	bool pause;		/* give SRCU a rest before each */
-	int nr_vcpus;
-};
-
-static const struct install installs[] = {
-	{ "first-filter-0-vcpus", false, false, 0 },
-	{ "first-filter-0-vcpus-after-pause", false, true, 0 },
-	{ "first-filter-1-vcpu", false, false, 1 },
-	{ "replace-filter-0-vcpus", true, false, 0 },
-	{ "replace-filter-1-vcpu", true, false, 1 },
-	{ "replace-filter-4-vcpus", true, false, 4 },
-	{ "replace-filter-0-vcpus-after-pause", true, true, 0 },
-	{ "replace-filter-1-vcpu-after-pause", true, true, 1 },
-	{ "replace-filter-4-vcpus-after-pause", true, true, 4 },
-};
-
-/* What is installed */
-struct shape {
-	const char *name;
-	int nr_ranges;
+	bool rules;
+	int nr;
 	__u32 nmsrs;		/* in each range */
 };
 
-static const struct shape shapes[] = {
-	{ "1-range", 1, SMALL_RANGE },
-	{ "16-full-ranges", KVM_MSR_FILTER_MAX_RANGES, FULL_RANGE },
+enum {
+	NO_POLICY, RANGE_1, RANGES_4, RANGES_16, FULL_RANGES_16,
+	RULES_0, RULE_1, RULES_16, RULES_256, RULES_4096,
+	NR_SIZES
+};
+
+static const struct size sizes[NR_SIZES] = {
+	[NO_POLICY]	 = { "no-policy", false, 0, 0 },
+	[RANGE_1]	 = { "1-range", false, 1, SMALL_RANGE },
+	[RANGES_4]	 = { "4-ranges", false, 4, SMALL_RANGE },
+	[RANGES_16]	 = { "16-ranges", false, 16, SMALL_RANGE },
+	[FULL_RANGES_16] = { "16-full-ranges", false, KVM_MSR_FILTER_MAX_RANGES, FULL_RANGE },
+	[RULES_0]	 = { "0-rules", true, 0, 0 },
+	[RULE_1]	 = { "1-rule", true, 1, 0 },
+	[RULES_16]	 = { "16-rules", true, 16, 0 },
+	[RULES_256]	 = { "256-rules", true, 256, 0 },
+	[RULES_4096]	 = { "4096-rules", true, MAX_RULES, 0 },
+};
+
+#define SOME_RANGES	(1 << RANGE_1 | 1 << RANGES_4 | 1 << RANGES_16)
+#define SOME_RULES	(1 << RULE_1 | 1 << RULES_16 | 1 << RULES_256 | 1 << RULES_4096)
+#define ANY_RULES	(1 << RULES_0 | SOME_RULES)
+
+/* What a policy has to say on the measured MSR, in its last range or rule */
+struct effect {
+	const char *name;
+	int action;		/* of that rule */
+	bool silent;		/* there is no such range; the default allows */
+	bool denies;		/* that range */
+	bool exits;		/* enable exits for what a filter denies */
+	enum fate fate;
+	unsigned int sizes;
+};
+
+static const struct effect effects[] = {
+	{ "", .fate = EMULATED, .sizes = 1 << NO_POLICY },
+	{ "allow-", KVM_X86_REG_ALLOW, .silent = true, .fate = EMULATED,
+	  .sizes = SOME_RANGES | SOME_RULES },
+	{ "allow-by-last-of-", .fate = EMULATED, .sizes = 1 << RANGES_16 },
+	{ "gp-", KVM_X86_REG_GP, .denies = true, .fate = FAULTS,
+	  .sizes = SOME_RANGES | ANY_RULES },
+	{ "deny-", KVM_X86_REG_DENY, .fate = FAULTS, .sizes = ANY_RULES },
+	{ "ignore-", KVM_X86_REG_IGNORE, .fate = IGNORED, .sizes = ANY_RULES },
+	{ "exit-", KVM_X86_REG_EXIT, .denies = true, .exits = true, .fate = EXITS,
+	  .sizes = SOME_RANGES | ANY_RULES },
+};
+
+/* An MSR access to measure */
+struct target {
+	bool write;
+	bool allowed_only;	/* measure just what is allowed */
+	bool passed_through;	/* by hardware, unless denied */
+	bool unknown;		/* KVM has no such MSR */
+	bool hyperv;		/* KVM has the MSR for Hyper-V guests only */
+	__u32 index;
+	__u64 value;		/* to write, or that a read returns */
+};
+
+static const struct target targets[] = {
+	{ .index = PLATFORM_INFO, .value = PLATFORM_INFO_VALUE },
+	{ .index = CR_PAT, .value = CR_PAT_VALUE, .write = true },
+	{ .index = HV_VP_INDEX, .hyperv = true, .allowed_only = true },
+	{ .index = KVM_WALL_CLOCK, .allowed_only = true },
+	{ .index = EFER, .allowed_only = true },
+	{ .index = HWCR, .allowed_only = true },
+	{ .index = UNKNOWN_TO_KVM, .unknown = true, .allowed_only = true },
+	{ .index = SYSENTER_CS, .passed_through = true, .allowed_only = true },
+};
+
+/* Installing a policy, into a VM with idle vCPUs, or with one that runs */
+struct install {
+	const char *name;
+	bool replace;
+	bool pause;		/* before each */
+	bool running;
+	int nr_idle;
+};
+
+static const struct install installs[] = {
+	{ "install-0-vcpus-", .nr_idle = 0 },
+	{ "install-0-vcpus-after-pause-", .nr_idle = 0, .pause = true },
+	{ "install-1-vcpu-", .nr_idle = 1 },
+	{ "install-4-vcpus-", .nr_idle = 4 },
+	{ "install-running-vcpu-", .running = true, .pause = true },
+	{ "replace-0-vcpus-", true, .nr_idle = 0 },
+	{ "replace-1-vcpu-", true, .nr_idle = 1 },
+	{ "replace-4-vcpus-", true, .nr_idle = 4 },
+	{ "replace-0-vcpus-after-pause-", true, .nr_idle = 0, .pause = true },
+	{ "replace-1-vcpu-after-pause-", true, .nr_idle = 1, .pause = true },
+	{ "replace-4-vcpus-after-pause-", true, .nr_idle = 4, .pause = true },
+	{ "replace-running-vcpu-", true, .running = true, .pause = true },
+};
+
+/* Pauses make a difference to the unpatched kernel, hence to filters only. */
+#define INSTALLED_AFTER_PAUSE	(1 << RANGE_1 | 1 << FULL_RANGES_16)
+#define INSTALLED		(INSTALLED_AFTER_PAUSE | SOME_RULES)
+
+/* What installing takes: the one or the other */
+struct policy {
+	bool is_rules;
+	struct kvm_msr_filter filter;
+	struct kvm_x86_reg_rules rules;
 };
 
 static unsigned int nr_accesses = DEFAULT_ACCESSES;
@@ -145,16 +190,18 @@ static bool list_only;
 
 static __u8 allow_bits[FULL_BITMAP];	/* all ones, by main() */
 static __u8 deny_bits[FULL_BITMAP];
+static struct kvm_x86_reg_rule rules[MAX_RULES];
 
 static const char usage[] =
 	"Usage: msr-bench [OPTION]... [NAME]...\n"
 	"\n"
-	"Print what MSR accesses by a guest, and MSR filters, cost: NAME<TAB>COST, a line\n"
-	"each.  A NAME may be a shell pattern, such as 'rdmsr-*'; without any, all run.\n"
+	"Print what MSR accesses by a guest, and policies on them, cost: NAME<TAB>COST, a\n"
+	"line each.  A NAME may be a shell pattern, such as 'rdmsr-*'; without any, all\n"
+	"run.  COST is '-' for what this kernel does not have.\n"
 	"\n"
 	"  --list          print the names only\n"
 	"  --accesses=N    accesses in a batch, by default 500\n"
-	"  --installs=N    filter installations to average over, by default 100\n"
+	"  --installs=N    how often to install a policy, by default 100\n"
 	"  --help          print this\n"
 	"\n"
 	"COST is nanoseconds of CLOCK_MONOTONIC.  It is instructions, repeatable to\n"
@@ -162,12 +209,26 @@ static const char usage[] =
 	"  qemu-system-x86_64 -M q35 -cpu EPYC,+svm,+npt,-xsavec -smp 1\n"
 	"    -accel tcg,thread=single -icount shift=0,sleep=off ...\n"
 	"\n"
-	"An access includes its part of the guest's loop (two instructions), VM exit and\n"
-	"entry.  Its cost is that of the cheapest of 40 batches, less a batch of one, so\n"
-	"that neither timer ticks nor the start of a batch count.  Each batch is checked:\n"
-	"its value, its faults, its exits.  The cost of a filter is the mean of all; the\n"
-	"filters follow each other at once, or -after-pause, each after 1 ms without.\n"
-	"Needs /dev/kvm and Linux 5.14 or later.\n"
+	"rdmsr-*, wrmsr-*: an access, with its part of the guest's loop (two\n"
+	"instructions), VM exit and entry.  Its cost is that of the cheapest of 40 batches,\n"
+	"less a batch of one, so that neither timer ticks nor the start of a batch count.\n"
+	"Each batch is checked: its value, its faults, its exits.  The last rule is on the\n"
+	"MSR, the others are single MSRs all over the 32-bit space, none beside another; if\n"
+	"the last rule allows, the default is to exit.  0-rules: the default decides.\n"
+	"Ranges allow if they do not have the MSR.  KVM does not know MSR 0x20000: where it\n"
+	"is allowed, it is a #GP all the same.\n"
+	"\n"
+	"install-*, replace-*: setting a filter or a list of rules that refuses one MSR, in\n"
+	"a new VM or in one with a policy of that size: the mean of all.  They follow each\n"
+	"other at once, or -after-pause, each after 1 ms without.  vCPUs that have run are\n"
+	"idle, but for a -running-vcpu: its guest reads an MSR in a loop, in a thread of\n"
+	"its own.  Before each, it has the processor during a pause of 1 ms; with just one\n"
+	"processor, the end of the pause takes it out of the guest.  What it runs while the\n"
+	"installation waits, or has used up its turn, counts as well; hence the median.\n"
+	"\n"
+	"bytes-*: the memory of such a policy, in bytes, as debugfs says.\n"
+	"\n"
+	"Needs /dev/kvm and Linux 5.14 or later, and debugfs for bytes-*.\n"
 	"\n"
 	"Exit status: 0, or 2 if something could not be measured as it is named.\n";
 
@@ -186,25 +247,85 @@ static void print_cost(const char *name, __u64 total, __u64 count)
 	fflush(stdout);
 }
 
-/* @nr ranges that are elsewhere; the last says @last on @index. */
-static void make_filter(struct kvm_msr_filter *filter, int nr, __u32 nmsrs, __u32 index,
-			enum verdict last)
+/* Can this kernel have policies of @size?  If not, say so. */
+static bool has_size(struct vmm *vm, const char *name, const struct size *size)
+{
+	const __u32 max = vmm_max_reg_rules(vm);
+
+	if (!size->rules || (max && max >= (__u32)size->nr))
+		return true;
+
+	printf("%s\t-\n", name);
+	return false;
+}
+
+/* Ranges that are elsewhere, but for the last, if the effect takes one. */
+static void make_filter(struct kvm_msr_filter *filter, const struct size *size, __u32 index,
+			const struct effect *effect)
 {
 	int i;
 
 	*filter = (struct kvm_msr_filter) { .flags = KVM_MSR_FILTER_DEFAULT_ALLOW };
-	for (i = 0; i < nr; i++) {
+	for (i = 0; i < size->nr; i++) {
 		filter->ranges[i] = (struct kvm_msr_filter_range) {
 			.flags = READ_WRITE,
-			.nmsrs = nmsrs,
-			.base = ELSEWHERE + i * FULL_RANGE,
+			.nmsrs = size->nmsrs,
+			.base = RANGES_ELSEWHERE + i * FULL_RANGE,
 			.bitmap = allow_bits,
 		};
 	}
-	if (last == SILENT)
+	if (effect->silent)
 		return;
-	filter->ranges[nr - 1].base = index & ~(SMALL_RANGE - 1);
-	filter->ranges[nr - 1].bitmap = last == DENIES ? deny_bits : allow_bits;
+	filter->ranges[size->nr - 1].base = index & ~(SMALL_RANGE - 1);
+	filter->ranges[size->nr - 1].bitmap = effect->denies ? deny_bits : allow_bits;
+}
+
+/* Rules that are elsewhere, but for the last; if there is none, the default. */
+static void make_rules(struct kvm_x86_reg_rules *list, const struct size *size, __u32 index,
+		       const struct effect *effect)
+{
+	int i;
+
+	for (i = 0; i < size->nr; i++) {
+		bool last = i == size->nr - 1;
+		__u32 at = last ? index : RULES_ELSEWHERE + i * RULES_APART;
+
+		rules[i] = (struct kvm_x86_reg_rule) {
+			.access = KVM_X86_REG_READ | KVM_X86_REG_WRITE,
+			.action = last ? effect->action : KVM_X86_REG_GP,
+			.first = at,
+			.last = at,
+			.value = last && effect->action == KVM_X86_REG_IGNORE ? ANSWER : 0,
+		};
+	}
+
+	*list = (struct kvm_x86_reg_rules) {
+		.nr_rules = size->nr,
+		.rules = (unsigned long)rules,
+	};
+	if (!size->nr)
+		list->msr_default = effect->action;
+	else if (effect->action == KVM_X86_REG_ALLOW)
+		list->msr_default = KVM_X86_REG_EXIT;
+}
+
+/* A policy that has @effect on @index; there is one of rules at a time. */
+static void make_policy(struct policy *policy, const struct size *size, __u32 index,
+			const struct effect *effect)
+{
+	policy->is_rules = size->rules;
+	if (size->rules)
+		make_rules(&policy->rules, size, index, effect);
+	else
+		make_filter(&policy->filter, size, index, effect);
+}
+
+static void set_policy(struct vmm *vm, const struct policy *policy)
+{
+	if (policy->is_rules)
+		vmm_set_reg_rules(vm, &policy->rules);
+	else
+		vmm_set_msr_filter(vm, &policy->filter);
 }
 
 /* Run the guest to its end and return how often it exited to userspace. */
@@ -229,17 +350,15 @@ static void check_count(const char *name, const char *what, __u64 got, __u64 wan
 			 name, got, what, want);
 }
 
-/* Did the guest's last accesses end as @fate says? */
-static void check_guest(struct vmm *vm, const char *name, const struct vmm_access *a,
-			__u64 value, enum fate fate)
+/* Did the guest's last accesses end as @fate says, reads with @value? */
+static void check_guest(struct vmm *vm, struct vmm_vcpu *vcpu, const char *name,
+			const struct vmm_access *a, __u64 value, enum fate fate)
 {
-	struct vmm_vcpu *vcpu = &vm->vcpus[0];
-
 	check_count(name, "accesses missing", vmm_left(vcpu), 0);
 	check_count(name, "#GPs", vmm_faults(vm), fate == FAULTS ? a->times : 0);
 	if (a->write || fate == FAULTS)
 		return;
-	check_count(name, "read", vmm_value(vcpu), fate == EXITS ? ANSWER : value);
+	check_count(name, "read", vmm_value(vcpu), value);
 }
 
 /* Interrupts make VM-exits as well, but few; hardware's own accesses make none. */
@@ -253,17 +372,27 @@ static void check_vm_exits(const char *name, __u64 exits, __u32 times, enum fate
 			 name, exits, least, most);
 }
 
+/* Accesses to measure, and what is to become of them */
+struct accesses {
+	const char *name;
+	const struct target *target;
+	enum fate fate;
+	__u64 answer;		/* of a read that KVM does not perform */
+};
+
 /* Make @times accesses, check what became of them, and return what they cost. */
-static __u64 time_accesses(struct vmm *vm, const char *name, const struct target *t,
-			   enum fate fate, __u32 times)
+static __u64 time_accesses(struct vmm *vm, struct vmm_vcpu *vcpu, const struct accesses *a,
+			   __u32 times)
 {
+	const struct target *t = a->target;
+	const bool performed = a->fate == EMULATED || a->fate == PASSED_THROUGH;
 	const struct vmm_access access = {
 		.write = t->write,
 		.index = t->index,
-		.value = t->write ? t->value : ~t->value,
+		/* What is not performed would be a #GP. */
+		.value = t->write && performed ? t->value : ~t->value,
 		.times = times,
 	};
-	struct vmm_vcpu *vcpu = &vm->vcpus[0];
 	unsigned int exits;
 	__u64 start, cost, vm_exits;
 
@@ -273,151 +402,313 @@ static __u64 time_accesses(struct vmm *vm, const char *name, const struct target
 	exits = run_accesses(vcpu);
 	cost = now() - start;
 
-	check_vm_exits(name, vmm_exits(vcpu) - vm_exits, times, fate);
-	check_count(name, "exits to userspace", exits, fate == EXITS ? times : 0);
-	check_guest(vm, name, &access, t->value, fate);
+	check_vm_exits(a->name, vmm_exits(vcpu) - vm_exits, times, a->fate);
+	check_count(a->name, "exits to userspace", exits, a->fate == EXITS ? times : 0);
+	check_guest(vm, vcpu, a->name, &access, performed ? t->value : a->answer, a->fate);
 	return cost;
 }
 
 /* The least that @times accesses cost, of many tries */
-static __u64 least_cost(struct vmm *vm, const char *name, const struct target *t,
-			enum fate fate, __u32 times)
+static __u64 least_cost(struct vmm *vm, const struct accesses *a, __u32 times)
 {
 	__u64 cost, least = ~0ULL;
 	int i;
 
 	for (i = 0; i < NR_BATCHES; i++) {
-		cost = time_accesses(vm, name, t, fate, times);
+		cost = time_accesses(vm, &vm->vcpus[0], a, times);
 		if (cost < least)
 			least = cost;
 	}
 	return least;
 }
 
-static void measure_access(const char *name, const struct target *t, const struct variant *v)
+static enum fate fate_of(const struct target *t, const struct effect *effect)
 {
-	const enum fate fate = t->passed_through && v->fate == EMULATED ? PASSED_THROUGH : v->fate;
-	const __u32 times = nr_accesses * (fate == PASSED_THROUGH ? PASSED_THROUGH_FACTOR : 1);
-	struct kvm_msr_filter filter;
-	struct vmm_vcpu *vcpu;
-	struct vmm vm;
+	if (effect->fate != EMULATED)
+		return effect->fate;
+	if (t->unknown)
+		return FAULTS;
+	return t->passed_through ? PASSED_THROUGH : EMULATED;
+}
+
+static void measure_accesses(struct vmm *vm, const struct accesses *a)
+{
+	const __u32 times = nr_accesses * (a->fate == PASSED_THROUGH ? PASSED_THROUGH_FACTOR : 1);
 	__u64 one, all;
 
-	vmm_create(&vm);
-	vcpu = vmm_add_vcpu(&vm);
-	if (t->hyperv)
-		vmm_set_hyperv_cpuid(vcpu);
-	if (v->nr_ranges) {
-		make_filter(&filter, v->nr_ranges, SMALL_RANGE, t->index, v->last);
-		vmm_set_msr_filter(&vm, &filter);
-	}
-	if (v->fate == EXITS)
-		vmm_set_msr_exits(&vm, KVM_MSR_EXIT_REASON_FILTER);
-
-	time_accesses(&vm, name, t, fate, WARM_UP_ACCESSES);
-	one = least_cost(&vm, name, t, fate, 1);
-	all = least_cost(&vm, name, t, fate, times + 1);
+	time_accesses(vm, &vm->vcpus[0], a, WARM_UP_ACCESSES);
+	one = least_cost(vm, a, 1);
+	all = least_cost(vm, a, times + 1);
 	if (all < one)
-		vmm_fail("%s: lost in noise: use more --accesses", name);
-	print_cost(name, all - one, times);
+		vmm_fail("%s: lost in noise: use more --accesses", a->name);
+	print_cost(a->name, all - one, times);
+}
+
+static void measure_effect(const char *name, const struct target *t, const struct effect *effect,
+			   const struct size *size)
+{
+	const struct accesses a = {
+		.name = name,
+		.target = t,
+		.fate = fate_of(t, effect),
+		/* The default ignores reads with 0. */
+		.answer = effect->fate == IGNORED && !size->nr ? 0 : ANSWER,
+	};
+	struct policy policy;
+	struct vmm_vcpu *vcpu;
+	struct vmm vm;
+
+	vmm_create(&vm);
+	if (has_size(&vm, name, size)) {
+		vcpu = vmm_add_vcpu(&vm);
+		if (t->hyperv)
+			vmm_set_hyperv_cpuid(vcpu);
+		make_policy(&policy, size, t->index, effect);
+		if (size != &sizes[NO_POLICY])
+			set_policy(&vm, &policy);
+		if (effect->exits && !size->rules)
+			vmm_set_msr_exits(&vm, KVM_MSR_EXIT_REASON_FILTER);
+		measure_accesses(&vm, &a);
+	}
 	vmm_destroy(&vm);
 }
 
-/* The only MSR that the filters of struct install deny, read as it is */
-static const struct target denied = { .index = PLATFORM_INFO, .value = PLATFORM_INFO_VALUE };
+/* What the policies of struct install refuse; read as it is */
+static const struct target refused = { .index = PLATFORM_INFO, .value = PLATFORM_INFO_VALUE };
+static const struct effect refuses = { .action = KVM_X86_REG_GP, .denies = true };
 
-static __u64 time_filter(struct vmm *vm, const struct install *in,
-			 const struct kvm_msr_filter *filter)
+/* What a running vCPU reads, and all policies of struct install allow */
+static const struct target looped = { .index = EFER };
+
+/* Run until a policy forbids to. */
+static void *run_loop(void *vcpu)
+{
+	if (!vmm_run(vcpu))
+		vmm_fail("the vCPU that was to run has come to its end");
+	return NULL;
+}
+
+static void start_running(struct vmm *vm, pthread_t *thread)
+{
+	const struct vmm_access access = { .index = looped.index, .times = ~0U };
+	struct vmm_vcpu *vcpu = vmm_add_vcpu(vm);
+
+	vmm_start(vm, vcpu, &access);
+	if (pthread_create(thread, NULL, run_loop, vcpu))
+		vmm_fail("pthread_create: no thread for a vCPU: free some memory");
+}
+
+static void stop_running(struct vmm *vm, pthread_t thread)
+{
+	struct kvm_msr_filter filter;
+
+	vmm_set_msr_exits(vm, KVM_MSR_EXIT_REASON_FILTER);
+	make_filter(&filter, &sizes[RANGE_1], looped.index, &refuses);
+	vmm_set_msr_filter(vm, &filter);
+	pthread_join(thread, NULL);
+}
+
+/* A VM to install policies in, with its vCPUs */
+struct host {
+	struct vmm vm;
+	const char *name;
+	const struct install *in;
+	pthread_t thread;
+};
+
+/* vCPUs that have run, and stay in userspace from then on */
+static void add_idle(struct host *host)
+{
+	const struct vmm_access access = { .index = refused.index, .times = 1 };
+	struct vmm_vcpu *vcpu = vmm_add_vcpu(&host->vm);
+
+	vmm_start(&host->vm, vcpu, &access);
+	run_accesses(vcpu);
+	check_count(host->name, "read", vmm_value(vcpu), refused.value);
+}
+
+static void host_create(struct host *host, const char *name, const struct install *in)
+{
+	int i;
+
+	*host = (struct host) { .name = name, .in = in };
+	vmm_create(&host->vm);
+	for (i = 0; i < in->nr_idle; i++)
+		add_idle(host);
+	if (in->running)
+		start_running(&host->vm, &host->thread);
+}
+
+/* Does the policy that was installed last hold?  An idle vCPU knows. */
+static void host_destroy(struct host *host)
+{
+	const struct accesses a = { host->name, &refused, FAULTS, 0 };
+	struct vmm *vm = &host->vm;
+
+	if (!host->in->nr_idle)
+		vmm_add_vcpu(vm);
+	time_accesses(vm, &vm->vcpus[vm->nr_vcpus - 1], &a, 1);
+	if (host->in->running)
+		stop_running(vm, host->thread);
+	vmm_destroy(vm);
+}
+
+static void pause_install(struct host *host)
 {
 	const struct timespec pause = { .tv_nsec = PAUSE_NS };
+	struct vmm_vcpu *vcpu = &host->vm.vcpus[0];
+	__u64 exits = host->in->running ? vmm_exits(vcpu) : 0;
+
+	nanosleep(&pause, NULL);
+	if (host->in->running && vmm_exits(vcpu) == exits)
+		vmm_fail("%s: the vCPU does not run", host->name);
+}
+
+static __u64 time_install(struct host *host, const struct policy *policy)
+{
 	__u64 start;
 
-	if (in->pause)
-		nanosleep(&pause, NULL);
+	if (host->in->pause)
+		pause_install(host);
 	start = now();
-	vmm_set_msr_filter(vm, filter);
+	set_policy(&host->vm, policy);
 	return now() - start;
 }
 
-/* A VM whose vCPUs have run, and stay in userspace from then on */
-static void create_idle(struct vmm *vm, const char *name, int nr_vcpus)
+static __u64 time_first(const char *name, const struct install *in, const struct policy *policy)
 {
-	const struct vmm_access access = { .index = PLATFORM_INFO, .times = 1 };
-	int i;
-
-	vmm_create(vm);
-	for (i = 0; i < nr_vcpus; i++) {
-		struct vmm_vcpu *vcpu = vmm_add_vcpu(vm);
-
-		vmm_start(vm, vcpu, &access);
-		run_accesses(vcpu);
-		check_count(name, "read", vmm_value(vcpu), PLATFORM_INFO_VALUE);
-	}
-}
-
-/* Does the filter that was installed last hold? */
-static void check_filter(struct vmm *vm, const char *name)
-{
-	if (!vm->nr_vcpus)
-		vmm_add_vcpu(vm);
-	time_accesses(vm, name, &denied, FAULTS, 1);
-}
-
-static __u64 time_first(const char *name, const struct install *in,
-			const struct kvm_msr_filter *filter)
-{
-	struct vmm vm;
+	struct host host;
 	__u64 cost;
 
-	create_idle(&vm, name, in->nr_vcpus);
-	cost = time_filter(&vm, in, filter);
-	check_filter(&vm, name);
-	vmm_destroy(&vm);
+	host_create(&host, name, in);
+	cost = time_install(&host, policy);
+	host_destroy(&host);
 	return cost;
 }
 
 /* A new VM for each */
-static __u64 time_firsts(const char *name, const struct install *in,
-			 const struct kvm_msr_filter *filter)
+static void time_firsts(const char *name, const struct install *in, const struct policy *policy,
+			__u64 *costs)
 {
-	__u64 cost = 0;
 	unsigned int i;
 
 	for (i = 0; i < WARM_UP_INSTALLS; i++)
-		time_first(name, in, filter);
+		time_first(name, in, policy);
 	for (i = 0; i < nr_installs; i++)
-		cost += time_first(name, in, filter);
-	return cost;
+		costs[i] = time_first(name, in, policy);
 }
 
-static __u64 time_replaces(const char *name, const struct install *in,
-			   const struct kvm_msr_filter *filter)
+static void time_replaces(const char *name, const struct install *in,
+			  const struct policy *policy, __u64 *costs)
+{
+	struct host host;
+	unsigned int i;
+
+	host_create(&host, name, in);
+	for (i = 0; i < WARM_UP_INSTALLS; i++)
+		time_install(&host, policy);
+	for (i = 0; i < nr_installs; i++)
+		costs[i] = time_install(&host, policy);
+	host_destroy(&host);
+}
+
+static int compare_costs(const void *a, const void *b)
+{
+	const __u64 *x = a, *y = b;
+
+	return *x < *y ? -1 : *x > *y;
+}
+
+static void print_median(const char *name, __u64 *costs)
+{
+	qsort(costs, nr_installs, sizeof(*costs), compare_costs);
+	print_cost(name, costs[nr_installs / 2], 1);
+}
+
+static void print_mean(const char *name, const __u64 *costs)
+{
+	__u64 total = 0;
+	unsigned int i;
+
+	for (i = 0; i < nr_installs; i++)
+		total += costs[i];
+	print_cost(name, total, nr_installs);
+}
+
+static bool kernel_has_size(const char *name, const struct size *size)
 {
 	struct vmm vm;
-	__u64 cost = 0;
-	unsigned int i;
+	bool has;
 
-	create_idle(&vm, name, in->nr_vcpus);
-	for (i = 0; i < WARM_UP_INSTALLS; i++)
-		time_filter(&vm, in, filter);
-	for (i = 0; i < nr_installs; i++)
-		cost += time_filter(&vm, in, filter);
-	check_filter(&vm, name);
+	vmm_create(&vm);
+	has = has_size(&vm, name, size);
 	vmm_destroy(&vm);
-	return cost;
+	return has;
 }
 
-static void measure_install(const char *name, const struct install *in, const struct shape *s)
+static void measure_install(const char *name, const struct install *in, const struct size *size)
 {
-	struct kvm_msr_filter filter;
-	__u64 cost;
+	struct policy policy;
+	__u64 *costs;
 
-	make_filter(&filter, s->nr_ranges, s->nmsrs, denied.index, DENIES);
+	if (!kernel_has_size(name, size))
+		return;
+	costs = calloc(nr_installs, sizeof(*costs));
+	if (!costs)
+		vmm_fail("%s: no memory for so many --installs", name);
+	make_policy(&policy, size, refused.index, &refuses);
 	if (in->replace)
-		cost = time_replaces(name, in, &filter);
+		time_replaces(name, in, &policy, costs);
 	else
-		cost = time_firsts(name, in, &filter);
-	print_cost(name, cost, nr_installs);
+		time_firsts(name, in, &policy, costs);
+	/* A vCPU's turn is 100 times longer, and may or may not come up in between. */
+	if (in->running)
+		print_median(name, costs);
+	else
+		print_mean(name, costs);
+	free(costs);
+}
+
+/* The number behind "bytes: " in the VM's file in debugfs */
+static __u64 read_bytes(struct vmm *vm, const char *name)
+{
+	unsigned long long bytes;
+	char path[64], line[128];
+	bool found = false;
+	FILE *file;
+
+	snprintf(path, sizeof(path), POLICY_FILE, getpid(), vm->vm_fd);
+	file = fopen(path, "r");
+	if (!file)
+		vmm_fail("%s: no %s: as root, mount -t debugfs debug /sys/kernel/debug",
+			 name, path);
+	while (!found && fgets(line, sizeof(line), file))
+		found = sscanf(line, "bytes: %llu", &bytes) == 1;
+	fclose(file);
+	if (!found)
+		vmm_fail("%s: %s: no line \"bytes: N\"", name, path);
+	return bytes;
+}
+
+static void measure_bytes(const char *name, const struct size *size)
+{
+	struct kvm_x86_reg_rules in_force = {
+		.nr_rules = MAX_RULES,
+		.rules = (unsigned long)rules,
+	};
+	struct policy policy;
+	struct vmm vm;
+
+	vmm_create(&vm);
+	/* The file came with the rules, and shows filters as well. */
+	if (has_size(&vm, name, &sizes[RULES_4096])) {
+		make_policy(&policy, size, refused.index, &refuses);
+		set_policy(&vm, &policy);
+		vmm_get_reg_rules(&vm, &in_force);
+		check_count(name, "rules in force", in_force.nr_rules, size->rules ? size->nr : 0);
+		print_cost(name, read_bytes(&vm, name), 1);
+	}
+	vmm_destroy(&vm);
 }
 
 /* Is measurement @name to be made?  Count it if asked for; with --list, print it. */
@@ -438,28 +729,51 @@ static bool selected(const char *name, char **patterns, int *chosen)
 
 static void measure_target(const struct target *t, char **patterns, int *chosen)
 {
+	const struct effect *effect;
+	unsigned int wanted;
 	char name[64];
-	int v;
+	int i;
 
-	for (v = 0; v < NR_VARIANTS; v++) {
-		if (!(t->variants & 1 << v))
-			continue;
-		snprintf(name, sizeof(name), "%s-0x%x-%s", t->write ? "wrmsr" : "rdmsr",
-			 t->index, variants[v].name);
-		if (selected(name, patterns, chosen))
-			measure_access(name, t, &variants[v]);
+	for (effect = effects; effect < effects + ARRAY_SIZE(effects); effect++) {
+		wanted = t->allowed_only && effect->fate != EMULATED ? 0 : effect->sizes;
+		for (i = 0; i < NR_SIZES; i++) {
+			if (!(wanted & 1 << i))
+				continue;
+			snprintf(name, sizeof(name), "%s-0x%x-%s%s", t->write ? "wrmsr" : "rdmsr",
+				 t->index, effect->name, sizes[i].name);
+			if (selected(name, patterns, chosen))
+				measure_effect(name, t, effect, &sizes[i]);
+		}
 	}
 }
 
 static void measure_installs(const struct install *in, char **patterns, int *chosen)
 {
+	const unsigned int installed = in->pause && !in->running ? INSTALLED_AFTER_PAUSE :
+								   INSTALLED;
 	char name[64];
-	size_t i;
+	int i;
 
-	for (i = 0; i < ARRAY_SIZE(shapes); i++) {
-		snprintf(name, sizeof(name), "%s-%s", in->name, shapes[i].name);
+	for (i = 0; i < NR_SIZES; i++) {
+		if (!(installed & 1 << i))
+			continue;
+		snprintf(name, sizeof(name), "%s%s", in->name, sizes[i].name);
 		if (selected(name, patterns, chosen))
-			measure_install(name, in, &shapes[i]);
+			measure_install(name, in, &sizes[i]);
+	}
+}
+
+static void measure_memory(char **patterns, int *chosen)
+{
+	char name[64];
+	int i;
+
+	for (i = 0; i < NR_SIZES; i++) {
+		if (!(INSTALLED & 1 << i))
+			continue;
+		snprintf(name, sizeof(name), "bytes-%s", sizes[i].name);
+		if (selected(name, patterns, chosen))
+			measure_bytes(name, &sizes[i]);
 	}
 }
 
@@ -473,6 +787,7 @@ static int measure(char **patterns)
 		measure_target(&targets[i], patterns, &chosen);
 	for (i = 0; i < ARRAY_SIZE(installs); i++)
 		measure_installs(&installs[i], patterns, &chosen);
+	measure_memory(patterns, &chosen);
 	return chosen;
 }
 

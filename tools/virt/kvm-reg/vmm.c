@@ -173,8 +173,8 @@ static void read_stats(struct vmm_vcpu *vcpu, void *buf, size_t size, size_t off
 			 got, size);
 }
 
-/* Find the counter of VM-exits among the vCPU's statistics. */
-static void open_stats(struct vmm_vcpu *vcpu)
+/* Where a counter is among the vCPU's statistics */
+static size_t find_stat(struct vmm_vcpu *vcpu, const char *name)
 {
 	union {
 		struct kvm_stats_desc desc;
@@ -184,7 +184,6 @@ static void open_stats(struct vmm_vcpu *vcpu)
 	size_t size;
 	__u32 i;
 
-	vcpu->stats_fd = vmm_ioctl(vcpu->fd, KVM_GET_STATS_FD, 0, "use Linux 5.14 or later");
 	read_stats(vcpu, &header, sizeof(header), 0);
 	size = sizeof(u.desc) + header.name_size;
 	if (size > sizeof(u))
@@ -193,12 +192,17 @@ static void open_stats(struct vmm_vcpu *vcpu)
 
 	for (i = 0; i < header.num_desc; i++) {
 		read_stats(vcpu, &u, size, header.desc_offset + i * size);
-		if (strcmp(u.desc.name, "exits"))
-			continue;
-		vcpu->exits_offset = header.data_offset + u.desc.offset;
-		return;
+		if (!strcmp(u.desc.name, name))
+			return header.data_offset + u.desc.offset;
 	}
-	vmm_fail("KVM_GET_STATS_FD: no counter named exits: is this an x86 KVM?");
+	vmm_fail("KVM_GET_STATS_FD: no counter named %s: is this an x86 KVM, with the series?",
+		 name);
+}
+
+static void open_stats(struct vmm_vcpu *vcpu)
+{
+	vcpu->stats_fd = vmm_ioctl(vcpu->fd, KVM_GET_STATS_FD, 0, "use Linux 5.14 or later");
+	vcpu->exits_offset = find_stat(vcpu, "exits");
 }
 
 /* Real mode with every segment at 0; the rest is as after reset. */
@@ -310,6 +314,24 @@ void vmm_set_msr_exits(struct vmm *vm, __u32 reasons)
 		  "this kernel does not know one of the KVM_MSR_EXIT_REASON_* flags");
 }
 
+__u32 vmm_max_reg_rules(struct vmm *vm)
+{
+	int nr = ioctl(vm->vm_fd, KVM_CHECK_EXTENSION, (long)KVM_CAP_X86_REG_RULES);
+
+	return nr > 0 ? nr : 0;
+}
+
+void vmm_set_reg_rules(struct vmm *vm, const struct kvm_x86_reg_rules *rules)
+{
+	vmm_ioctl(vm->vm_fd, KVM_X86_SET_REG_RULES, rules,
+		  "if ENOTTY, this kernel has no register rules; if EINVAL, it refuses one");
+}
+
+void vmm_get_reg_rules(struct vmm *vm, struct kvm_x86_reg_rules *rules)
+{
+	vmm_ioctl(vm->vm_fd, KVM_X86_GET_REG_RULES, rules, "if E2BIG, enlarge the array");
+}
+
 static const unsigned char *guest_entry(const struct vmm_access *access)
 {
 	if (access->emulated)
@@ -401,4 +423,12 @@ __u64 vmm_exits(struct vmm_vcpu *vcpu)
 
 	read_stats(vcpu, &exits, sizeof(exits), vcpu->exits_offset);
 	return exits;
+}
+
+__u64 vmm_stat(struct vmm_vcpu *vcpu, const char *name)
+{
+	__u64 value;
+
+	read_stats(vcpu, &value, sizeof(value), find_stat(vcpu, name));
+	return value;
 }

@@ -23,6 +23,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <linux/kvm.h>
+#include <asm/kvm_reg_rules.h>
 
 #define __noreturn	__attribute__((noreturn))
 #define __printf(a, b)	__attribute__((format(printf, a, b)))
@@ -78,6 +79,12 @@ void vmm_set_msr_filter(struct vmm *vm, const struct kvm_msr_filter *filter);
 /* KVM_CAP_X86_USER_SPACE_MSR with KVM_MSR_EXIT_REASON_* in @reasons */
 void vmm_set_msr_exits(struct vmm *vm, __u32 reasons);
 
+/* KVM_CAP_X86_REG_RULES: the most rules in a list; 0 if KVM has none */
+__u32 vmm_max_reg_rules(struct vmm *vm);
+void vmm_set_reg_rules(struct vmm *vm, const struct kvm_x86_reg_rules *rules);
+/* As KVM_X86_GET_REG_RULES: @rules says how many there is room for, and where. */
+void vmm_get_reg_rules(struct vmm *vm, struct kvm_x86_reg_rules *rules);
+
 /* Point the guest at @access and clear its count of faults. */
 void vmm_start(struct vmm *vm, struct vmm_vcpu *vcpu, const struct vmm_access *access);
 
@@ -93,6 +100,7 @@ __u32 vmm_faults(const struct vmm *vm);
 __u64 vmm_value(struct vmm_vcpu *vcpu);		/* EDX:EAX */
 __u32 vmm_left(struct vmm_vcpu *vcpu);		/* accesses not made yet */
 __u64 vmm_exits(struct vmm_vcpu *vcpu);		/* VM-exits since creation */
+__u64 vmm_stat(struct vmm_vcpu *vcpu, const char *name);	/* any counter, by name */
 
 /* Print "PROGRAM: MESSAGE" and exit with VMM_FAILED. */
 void __noreturn __printf(1, 2) vmm_fail(const char *fmt, ...);
