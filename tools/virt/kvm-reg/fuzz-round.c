@@ -6,6 +6,7 @@
 #include <errno.h>
 #include <string.h>
 
+#include "fuzz-random.h"
 #include "fuzz-round.h"
 #include "vmm.h"
 
@@ -14,9 +15,9 @@
 			 KVM_MSR_EXIT_REASON_FILTER)
 #define SPACE		(1ULL << 32)	/* registers that there are */
 
-#define X2APIC_FIRST	0x800
-#define X2APIC_LAST	0x8ff
 #define TSC_DEADLINE	0x6e0
+#define EFER_LME	(1ULL << 8)
+#define EFER_LMSLE	(1ULL << 13)
 
 /* KVM has no MSR from here on: where a range may be that ends at 2^32. */
 #define NO_MSRS_FROM	((__u32)(SPACE - FUZZ_NMSRS))
@@ -53,6 +54,7 @@ enum values {
 	LVT_TIMER,	/* masked, or to fire at the deadline */
 	ZERO,
 	APIC_BASE,	/* every mode, at the usual address */
+	EFER,		/* less what QEMU, in real mode, does not enter a guest with */
 	LOW_BITS,
 };
 
@@ -86,64 +88,8 @@ static const struct special {
 	{ 0x40000080, 0x400000b7, NONE, false },	/* SynIC and its timers */
 	{ 0x40000100, 0x40000105, NONE, false },	/* crash */
 	{ 0x4b564d00, 0x4b564d04, SCRATCH, false },	/* KVM: clocks, async PF, steal time */
+	{ 0xc0000080, 0xc0000080, EFER, false },
 };
-
-/* MSRs that KVM has on at least one vendor */
-static const __u32 known[] = {
-	0x00000000, 0x00000010, 0x00000011, 0x00000017, 0x0000001b, 0x00000034, 0x00000035,
-	0x0000003a, 0x0000003b, 0x00000048, 0x00000049, 0x00000079, 0x0000008b, 0x000000ce,
-	0x000000e7, 0x000000fe, 0x0000010a, 0x0000010b, 0x00000122, 0x00000140, 0x00000174,
-	0x00000175, 0x00000176, 0x00000179, 0x0000017a, 0x0000017b, 0x00000186, 0x00000198,
-	0x000001a0, 0x000001b0, 0x000001c9, 0x000001d9, 0x000001db, 0x000001dd, 0x00000200,
-	0x00000201, 0x00000250, 0x00000268, 0x00000277, 0x000002ff, 0x00000345, 0x0000038f,
-	0x00000400, 0x00000401, 0x0000047f, 0x00000480, 0x00000485, 0x00000491, 0x00000560,
-	0x00000570, 0x000006e0, 0x000006e0, 0x000006e0, 0x00000da0, 0x000001fc,
-	0x40000000, 0x40000001, 0x40000002, 0x40000020, 0x40000022, 0x40000073, 0x40000118,
-	0x4b564d00, 0x4b564d01, 0x4b564d02, 0x4b564d03, 0x4b564d04, 0x4b564d05, 0x4b564d06,
-	0xc0000080, 0xc0000081, 0xc0000082, 0xc0000083, 0xc0000084, 0xc0000100, 0xc0000101,
-	0xc0000102, 0xc0000103, 0xc0000104, 0xc0010000, 0xc0010004, 0xc0010007, 0xc0010015,
-	0xc001001f, 0xc0010055, 0xc0010062, 0xc0010063, 0xc0010064, 0xc0010114, 0xc0010117,
-	0xc001011f, 0xc0010140, 0xc0010200, 0xc0011022, 0xc0011023, 0xc0011029,
-};
-
-/* Where the windows of the engine begin and end, and where the x2APIC does */
-static const __u32 edges[] = {
-	0x00000000, 0x00000800, 0x00000900, 0x00002000, 0x40000000, 0x40000200, 0x4b564d00,
-	0x4b564e00, 0x80000000, 0xc0000000, 0xc0002000, 0xc0010000, 0xc0012000, 0xffffffff,
-};
-
-/* splitmix64 */
-static unsigned long long random_state;
-
-static __u64 random64(void)
-{
-	__u64 z = random_state += 0x9e3779b97f4a7c15;
-
-	z = (z ^ z >> 30) * 0xbf58476d1ce4e5b9;
-	z = (z ^ z >> 27) * 0x94d049bb133111eb;
-	return z ^ z >> 31;
-}
-
-static __u32 below(__u32 n)
-{
-	return random64() % n;
-}
-
-/* True once in @n times */
-static bool one_in(__u32 n)
-{
-	return !below(n);
-}
-
-/* A stream of its own for each thing of each number */
-static void seed_random(unsigned long long seed, unsigned int what, unsigned int number)
-{
-	random_state = seed;
-	random_state = random64() + what;
-	random_state = random64() + number;
-}
-
-#define pick(array)	((array)[below(ARRAY_SIZE(array))])
 
 static const struct special *find_special(__u32 index)
 {
@@ -161,11 +107,11 @@ static __u32 random_base(const struct kvm_msr_filter_range *before)
 	case 0:
 	case 1:
 	case 2:
-		return pick(known) - below(8);
+		return known_msr() - below(8);
 	case 3:
 		return X2APIC_FIRST - 16 + below(0x120);
 	case 4:
-		return pick(edges) - below(64);
+		return edge() - below(64);
 	case 5:
 		return random64();
 	default:
@@ -338,39 +284,24 @@ static __u32 near_range(struct fuzz_filter *filter)
 	}
 }
 
-static __u32 random_index(struct fuzz_filter *filter)
+static __u32 random_index(struct fuzz_round *round)
 {
+	if (round->has_rules && one_in(2))
+		return one_in(3) ? kept_msr() : fuzz_near_rule(&round->rules);
+
 	switch (below(10)) {
 	case 0:
 		return X2APIC_FIRST + below(0x40);
 	case 1:
 		return ~below(64);
 	case 2:
-		return one_in(2) ? pick(edges) - 4 + below(8) : random64();
+		return one_in(2) ? edge() - 4 + below(8) : random64();
 	case 3:
 	case 4:
 	case 5:
-		return near_range(filter);
+		return near_range(&round->filter);
 	default:
-		return pick(known) + (one_in(8) ? below(4) : 0);
-	}
-}
-
-static __u64 any_value(void)
-{
-	switch (below(6)) {
-	case 0:
-		return 0;
-	case 1:
-		return 1;
-	case 2:
-		return ~0ULL;
-	case 3:
-		return 0x0007040600070406;	/* as PAT has it */
-	case 4:
-		return 1ULL << below(64);
-	default:
-		return random64();
+		return known_msr() + (one_in(8) ? below(4) : 0);
 	}
 }
 
@@ -389,6 +320,8 @@ static __u64 random_value(enum values values)
 		return one_in(4) ? 0x10000 : 0x40020;
 	case APIC_BASE:
 		return pick(apic_bases);
+	case EFER:
+		return any_value() & ~(EFER_LME | EFER_LMSLE);
 	case LOW_BITS:
 		return below(4);
 	case ZERO:
@@ -406,17 +339,50 @@ static __u64 random_reasons(void)
 	return below(ALL_REASONS + 1) | (one_in(4) ? 0 : KVM_MSR_EXIT_REASON_FILTER);
 }
 
-/* Now and then of the MSR of the access before: to read what was written */
+/* What depends on time cannot be compared with a mask. */
+static bool may_write(const struct fuzz_round *round, const struct special *s)
+{
+	return !s || (s->values != NONE && !(round->has_rules && s->masked));
+}
+
+/*
+ * With rules, KVM may intercept an MSR for the VM that hardware handles for its twin.
+ * Emulated processors then keep other bits than KVM, and refuse less.
+ */
+static __u64 agreed_value(__u32 index, __u64 value)
+{
+	switch (index) {
+	case 0x00000174:			/* SYSENTER_CS */
+		return (__u16)value;
+	case 0x00000175 ... 0x00000176:		/* SYSENTER_ESP, SYSENTER_EIP */
+	case 0xc0000103:			/* TSC_AUX */
+		return (__u32)value;
+	case 0xc0000082 ... 0xc0000083:		/* LSTAR, CSTAR */
+	case 0xc0000100 ... 0xc0000102:		/* bases of FS and GS: canonical */
+		return (__s64)(value << 17) >> 17;
+	default:
+		return value;
+	}
+}
+
+/* Now and then of the MSR of the access before: to read or change what was written */
 static void make_access(struct fuzz_round *round, int i)
 {
 	struct fuzz_access *a = &round->accesses[i];
-	const __u32 index = i && one_in(4) ? a[-1].index : random_index(&round->filter);
+	const bool again = i && one_in(round->has_rules ? 2 : 4);
+	const __u32 index = again ? a[-1].index : random_index(round);
 	const struct special *s = find_special(index);
 	const bool write = one_in(2);
-	const __u64 value = random_value(s ? s->values : ANY);
+	__u64 value = random_value(s ? s->values : ANY);
+
+	/* Another bit than in the access before: what masks are about */
+	if (round->has_rules && again && !s && !one_in(3))
+		value = a[-1].value ^ (one_in(4) ? 0 : 1ULL << below(64));
+	if (round->has_rules)
+		value = agreed_value(index, value);
 
 	*a = (struct fuzz_access) {
-		.write = write && !(s && s->values == NONE),
+		.write = write && may_write(round, s),
 		.emulated = one_in(4),
 		.masked = s && s->masked,
 		.index = index,
@@ -432,6 +398,7 @@ void fuzz_make_vm(struct fuzz_vm *vm, unsigned long long seed, unsigned int grou
 	vm->cpuid = one_in(4) ? HYPERV_CPUID : one_in(8) ? NO_CPUID : SUPPORTED_CPUID;
 	vm->irqchip = !one_in(4);
 	vm->x2apic = vm->irqchip && vm->cpuid == SUPPORTED_CPUID && !one_in(3);
+	vm->has_rules = group % 2;
 }
 
 void fuzz_make_round(struct fuzz_round *round, unsigned long long seed, unsigned int number)
@@ -441,6 +408,11 @@ void fuzz_make_round(struct fuzz_round *round, unsigned long long seed, unsigned
 	seed_random(seed, 2, number);
 	round->seed = seed;
 	round->number = number;
+	round->has_rules = number / FUZZ_GROUP % 2;
+	if (round->has_rules) {
+		fuzz_make_rules(&round->rules);
+		fuzz_make_get(&round->get);
+	}
 	make_filter(&round->filter);
 	round->reasons = random_reasons();
 	for (i = 0; i < FUZZ_ACCESSES; i++)
@@ -462,14 +434,14 @@ void fuzz_repair(struct fuzz_filter *filter)
 }
 
 /* The ways in which the kernels differ, one by one */
-struct rules {
+struct ways {
 	bool wrap_refused;
 	bool read_exact;
 	bool end_matches;
 	bool fastpath_asks;
 };
 
-static const struct rules kernel_rules[FUZZ_KERNELS] = {
+static const struct ways kernel_ways[FUZZ_KERNELS] = {
 	[FUZZ_PATCHED] = { true, true, true, true },
 };
 
@@ -479,7 +451,7 @@ static bool readable(enum fuzz_place place, unsigned int size, unsigned int read
 }
 
 static int range_errno(const struct kvm_msr_filter_range *range,
-		       const struct fuzz_bitmap *bitmap, const struct rules *rules)
+		       const struct fuzz_bitmap *bitmap, const struct ways *ways)
 {
 	const unsigned int bytes = (range->nmsrs + 7ULL) / 8, words = (bytes + 7) / 8 * 8;
 
@@ -489,14 +461,14 @@ static int range_errno(const struct kvm_msr_filter_range *range,
 		return EINVAL;
 	if (range->nmsrs > FUZZ_NMSRS)
 		return EINVAL;
-	if (rules->wrap_refused && (__u64)range->base + range->nmsrs > SPACE)
+	if (ways->wrap_refused && (__u64)range->base + range->nmsrs > SPACE)
 		return EINVAL;
-	if (!readable(bitmap->place, bytes, rules->read_exact ? bytes : words))
+	if (!readable(bitmap->place, bytes, ways->read_exact ? bytes : words))
 		return EFAULT;
 	return 0;
 }
 
-static int set_errno(const struct fuzz_filter *filter, const struct rules *rules)
+static int set_errno(const struct fuzz_filter *filter, const struct ways *ways)
 {
 	const struct kvm_msr_filter *abi = &filter->abi;
 	bool empty = true;
@@ -512,7 +484,7 @@ static int set_errno(const struct fuzz_filter *filter, const struct rules *rules
 		return EINVAL;
 
 	for (i = 0; i < KVM_MSR_FILTER_MAX_RANGES; i++) {
-		r = range_errno(&abi->ranges[i], &filter->bitmaps[i], rules);
+		r = range_errno(&abi->ranges[i], &filter->bitmaps[i], ways);
 		if (r)
 			return r;
 	}
@@ -521,7 +493,7 @@ static int set_errno(const struct fuzz_filter *filter, const struct rules *rules
 
 int fuzz_set_errno(const struct fuzz_filter *filter, enum fuzz_kernel kernel)
 {
-	return set_errno(filter, &kernel_rules[kernel]);
+	return set_errno(filter, &kernel_ways[kernel]);
 }
 
 /* The first way that makes a difference by itself */
@@ -531,25 +503,25 @@ enum fuzz_weakness fuzz_set_weakness(const struct fuzz_filter *filter)
 
 	if (fuzz_set_errno(filter, FUZZ_PATCHED) == base)
 		return NO_WEAKNESS;
-	if (set_errno(filter, &(struct rules){ .wrap_refused = true }) != base)
+	if (set_errno(filter, &(struct ways){ .wrap_refused = true }) != base)
 		return RANGE_WRAPS;
 	return BITMAP_OVER_READ;
 }
 
 static bool matches(const struct kvm_msr_filter_range *range, const struct fuzz_access *access,
-		    const struct rules *rules)
+		    const struct ways *ways)
 {
 	const __u64 end = (__u64)range->base + range->nmsrs;
 
 	if (!(range->flags & (access->write ? KVM_MSR_FILTER_WRITE : KVM_MSR_FILTER_READ)))
 		return false;
-	if (end == SPACE && !rules->end_matches)
+	if (end == SPACE && !ways->end_matches)
 		return false;
 	return range->base <= access->index && access->index < end;
 }
 
 static bool denies(const struct fuzz_filter *filter, const struct fuzz_access *access,
-		   const struct rules *rules)
+		   const struct ways *ways)
 {
 	const struct kvm_msr_filter_range *range;
 	__u32 bit;
@@ -560,7 +532,7 @@ static bool denies(const struct fuzz_filter *filter, const struct fuzz_access *a
 
 	for (i = 0; i < KVM_MSR_FILTER_MAX_RANGES; i++) {
 		range = &filter->abi.ranges[i];
-		if (!matches(range, access, rules))
+		if (!matches(range, access, ways))
 			continue;
 		bit = access->index - range->base;
 		return !(filter->bitmaps[i].bytes[bit / 8] >> bit % 8 & 1);
@@ -571,7 +543,7 @@ static bool denies(const struct fuzz_filter *filter, const struct fuzz_access *a
 bool fuzz_denies(const struct fuzz_filter *filter, const struct fuzz_access *access,
 		 enum fuzz_kernel kernel)
 {
-	return denies(filter, access, &kernel_rules[kernel]);
+	return denies(filter, access, &kernel_ways[kernel]);
 }
 
 static bool takes_fastpath(const struct fuzz_access *access, bool vmx)
@@ -579,17 +551,17 @@ static bool takes_fastpath(const struct fuzz_access *access, bool vmx)
 	return vmx && access->write && access->index == TSC_DEADLINE && !access->emulated;
 }
 
-/* What an access comes to that fails, with an exit if userspace asked for that */
-static void failed(const struct fuzz_access *a, __u64 reasons, __u32 reason,
-		   struct fuzz_outcome *o)
+void fuzz_fail_access(const struct fuzz_access *a, bool exits, __u32 reason, bool error,
+		      struct fuzz_outcome *o)
 {
 	*o = (struct fuzz_outcome) { .gp = true };
-	if (!(reasons & reason))
+	if (!exits)
 		return;
 
 	*o = (struct fuzz_outcome) {
 		.exited = true,
-		.gp = a->answer == REFUSE,
+		.error = error,
+		.gp = a->answer == REFUSE || (a->answer == LEAVE && error),
 		.reason = reason,
 		.data = a->write ? a->value : 0,
 	};
@@ -597,19 +569,25 @@ static void failed(const struct fuzz_access *a, __u64 reasons, __u32 reason,
 		o->value = a->answered;
 }
 
+static void failed(const struct fuzz_access *access, __u64 reasons, __u32 reason,
+		   struct fuzz_outcome *o)
+{
+	fuzz_fail_access(access, reasons & reason, reason, false, o);
+}
+
 bool fuzz_expect(const struct fuzz_filter *filter, const struct fuzz_access *access,
 		 __u64 reasons, enum fuzz_kernel kernel, bool vmx, struct fuzz_outcome *o)
 {
-	const struct rules *rules = &kernel_rules[kernel];
+	const struct ways *ways = &kernel_ways[kernel];
 
-	if (!denies(filter, access, rules)) {
+	if (!denies(filter, access, ways)) {
 		if (access->index < NO_MSRS_FROM)
 			return false;
 		failed(access, reasons, KVM_MSR_EXIT_REASON_UNKNOWN, o);
 		return true;
 	}
 
-	if (takes_fastpath(access, vmx) && !rules->fastpath_asks)
+	if (takes_fastpath(access, vmx) && !ways->fastpath_asks)
 		*o = (struct fuzz_outcome) { 0 };
 	else
 		failed(access, reasons, KVM_MSR_EXIT_REASON_FILTER, o);

@@ -1,11 +1,17 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * Random MSR filters, and random accesses by a guest under each: what KVM makes
- * of them, in a form that two kernels' can be compared in.
+ * Random MSR filters and register rules, and random accesses by a guest under each:
+ * what KVM makes of them.
  *
- * What happens follows from the seed alone.  Where the series closes a weakness,
- * the outcome has to be the one that is known for the kernel, and the output says
- * just that it was; all else has to be the same on both kernels.
+ * What happens follows from the seed alone.  Every other VM has filters only: two
+ * kernels' outcomes are to be compared.  Where the series closes a weakness, the
+ * outcome has to be the one that is known for the kernel, and the output says just
+ * that it was; all else has to be the same on both kernels.
+ *
+ * The other VMs have rules as well, which the unpatched kernel does not know.  There,
+ * a model says what becomes of each access.  Beside the VM stands its twin, without
+ * rules and filters, whose guest makes only the accesses that the model lets through:
+ * it shows what these come to, and what an MSR holds that is about to be written.
  */
 #define _GNU_SOURCE
 #include <cpuid.h>
@@ -15,14 +21,14 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/ioctl.h>
-#include <sys/mman.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "fuzz-describe.h"
+#include "fuzz-ioctl.h"
 #include "fuzz-round.h"
 #include "vmm.h"
 
-#define PAGE		4096
 #define TSC_DEADLINE	0x6e0
 #define CPUID_1_ECX_VMX	(1u << 5)
 #define APIC_X2APIC	0xc00	/* in APIC_BASE: enabled, as an x2APIC */
@@ -52,14 +58,16 @@ static const struct setting {
 static const char usage[] =
 	"Usage: msr-fuzz [OPTION]...\n"
 	"\n"
-	"Set random MSR filters and have a guest make random accesses under each.  One\n"
-	"line per round, tab-separated:\n"
+	"Set random MSR filters and register rules, and have a guest make random accesses\n"
+	"under each.  One line per round, tab-separated:\n"
 	"\n"
-	"  round, hash of all that was seen, accesses, a count for each weakness of the\n"
-	"  unpatched filter that was met, outcomes that were not as they had to be\n"
+	"  round, \"filter\" or \"rules\", hash of all that was seen, accesses, a count for each\n"
+	"  weakness of the unpatched filter that was met, a count for each of the cases that\n"
+	"  rules can come to, outcomes that were not as they had to be\n"
 	"\n"
-	"The lines are the same on the patched and on the unpatched kernel, unless they\n"
-	"differ in more than these weaknesses.\n"
+	"Of rounds without rules, the lines are the same on the patched and on the unpatched\n"
+	"kernel, unless they differ in more than these weaknesses.  Rounds with rules are left\n"
+	"out on the unpatched kernel.\n"
 	"\n"
 	"  --seed=N        what the rounds follow from, by default 0\n"
 	"  --rounds=N      by default 100\n"
@@ -67,13 +75,18 @@ static const char usage[] =
 	"                  what was done, what was seen, what was expected\n"
 	"  --kernel=NAME   base or patched: whose outcomes to expect, by default patched\n"
 	"  --retries=N     how often to start a VM anew whose guest was lost, by default 0\n"
-	"  --list          print the weaknesses, and where they can be met\n"
+	"  --list          print the weaknesses and the cases, and where they can be met\n"
 	"  --help          print this\n"
 	"\n"
 	"Needs /dev/kvm, and kvm.force_emulation_prefix=1.\n"
 	"\n"
 	"Exit status: 0; 1 if an outcome was not as it had to be; 2 if a round could not\n"
 	"be run.\n";
+
+/* By KVM_X86_REG_*: the verdicts that a vCPU counts; those to allow are not counted. */
+struct action_counts {
+	__u64 of[KVM_X86_REG_AUDIT + 1];
+};
 
 /* A group's VM, and what is in force in it */
 struct lane {
@@ -83,6 +96,13 @@ struct lane {
 	__u64 reasons;
 	bool has_filter;
 	struct fuzz_filter installed;
+
+	bool with_rules;		/* all that follows is only then there */
+	bool has_rules;
+	struct fuzz_rules rules;
+	struct vmm twin;
+	struct vmm_vcpu *twin_vcpu;
+	struct action_counts counted;	/* what the vCPU's statistics are to say */
 };
 
 /* What a round comes to */
@@ -91,6 +111,7 @@ struct tally {
 	__u64 hash;
 	unsigned int accesses;
 	unsigned int weaknesses[NR_WEAKNESSES];
+	unsigned int cases[NR_CASES];
 	unsigned int unexpected;
 };
 
@@ -125,153 +146,6 @@ static void note(struct tally *t, const char *done, const char *seen, const char
 	putchar('\n');
 }
 
-/* Each bitmap has a page with an unmapped one behind it; the last is the filter's. */
-#define FILTER_SLOT	KVM_MSR_FILTER_MAX_RANGES
-
-static unsigned char *pages;
-
-static unsigned char *page_of(int slot)
-{
-	return pages + slot * 2 * PAGE;
-}
-
-/* Below 4 GiB, for the 32-bit ioctl */
-static void map_pages(void)
-{
-	const int nr = FILTER_SLOT + 1;
-	int i;
-
-	pages = mmap(NULL, nr * 2 * PAGE, PROT_READ | PROT_WRITE,
-		     MAP_PRIVATE | MAP_ANONYMOUS | MAP_32BIT, -1, 0);
-	if (pages == MAP_FAILED)
-		vmm_fail("mmap: no memory below 2 GiB");
-	for (i = 0; i < nr; i++)
-		if (mprotect(page_of(i) + PAGE, PAGE, PROT_NONE))
-			vmm_fail("mprotect: %s", strerror(errno));
-}
-
-/* Put @size bytes into a page, as far as they are in it, and return their address. */
-static void *place(int slot, enum fuzz_place where, unsigned int offset,
-		   const void *bytes, unsigned int size)
-{
-	unsigned char *page = page_of(slot), *end = page + PAGE;
-
-	switch (where) {
-	case ROOMY:
-		return memcpy(page + offset, bytes, size);
-	case AT_END:
-		return memcpy(end - size, bytes, size);
-	case CUT_OFF:
-		if (size > 1)
-			memcpy(end - size + 1, bytes, size - 1);
-		return end - size + 1;
-	default:
-		return end;
-	}
-}
-
-/* As 32-bit programs have it */
-struct compat_range {
-	__u32 flags;
-	__u32 nmsrs;
-	__u32 base;
-	__u32 bitmap;
-};
-
-struct compat_filter {
-	__u32 flags;
-	struct compat_range ranges[KVM_MSR_FILTER_MAX_RANGES];
-};
-
-#define KVM_X86_SET_MSR_FILTER_COMPAT	_IOW(KVMIO, 0xc6, struct compat_filter)
-#define COMPAT_NR_IOCTL			54
-
-/* The system call of 32-bit programs; returns 0 or an errno. */
-static int compat_ioctl(int fd, unsigned int request, void *arg)
-{
-	long r;
-
-	asm volatile("int $0x80"
-		     : "=a" (r)
-		     : "a" (COMPAT_NR_IOCTL), "b" (fd), "c" (request), "d" (arg)
-		     : "memory", "r8", "r9", "r10", "r11");
-	return -(int)r;
-}
-
-static int set_compat(int fd, const struct fuzz_filter *filter, const struct kvm_msr_filter *abi)
-{
-	struct compat_filter compat = { .flags = abi->flags };
-	void *arg;
-	int i;
-
-	for (i = 0; i < KVM_MSR_FILTER_MAX_RANGES; i++)
-		compat.ranges[i] = (struct compat_range) {
-			.flags = abi->ranges[i].flags,
-			.nmsrs = abi->ranges[i].nmsrs,
-			.base = abi->ranges[i].base,
-			.bitmap = (unsigned long)abi->ranges[i].bitmap,
-		};
-	arg = place(FILTER_SLOT, filter->place, 0, &compat, sizeof(compat));
-	return compat_ioctl(fd, KVM_X86_SET_MSR_FILTER_COMPAT, arg);
-}
-
-static int set_native(int fd, const struct fuzz_filter *filter, const struct kvm_msr_filter *abi)
-{
-	void *arg = place(FILTER_SLOT, filter->place, 0, abi, sizeof(*abi));
-
-	return ioctl(fd, KVM_X86_SET_MSR_FILTER, arg) ? errno : 0;
-}
-
-/* Returns 0 or an errno. */
-static int set_filter(int fd, const struct fuzz_filter *filter)
-{
-	struct kvm_msr_filter abi = filter->abi;
-	const struct fuzz_bitmap *b;
-	int i;
-
-	for (i = 0; i < KVM_MSR_FILTER_MAX_RANGES; i++) {
-		b = &filter->bitmaps[i];
-		abi.ranges[i].bitmap = place(i, b->place, b->offset, b->bytes, b->size);
-	}
-	return filter->compat ? set_compat(fd, filter, &abi) : set_native(fd, filter, &abi);
-}
-
-static const char *place_name(enum fuzz_place where)
-{
-	static const char * const names[] = {
-		[ROOMY]		= "",
-		[AT_END]	= ", at the end of a page",
-		[CUT_OFF]	= ", cut off by the end of a page",
-		[NOWHERE]	= ", in no page",
-	};
-
-	return names[where];
-}
-
-static void describe_filter(const struct fuzz_filter *filter, char *s, size_t size)
-{
-	const struct kvm_msr_filter_range *range;
-	FILE *f = fmemopen(s, size, "w");
-	int i;
-
-	fprintf(f, "%s filter flags 0x%x%s", filter->compat ? "32-bit" : "64-bit",
-		filter->abi.flags, place_name(filter->place));
-	for (i = 0; i < KVM_MSR_FILTER_MAX_RANGES; i++) {
-		range = &filter->abi.ranges[i];
-		if (range->nmsrs)
-			fprintf(f, "; range %d flags 0x%x base 0x%x nmsrs 0x%x bitmap %02x%02x..%s",
-				i, range->flags, range->base, range->nmsrs,
-				filter->bitmaps[i].bytes[0], filter->bitmaps[i].bytes[1],
-				place_name(filter->bitmaps[i].place));
-	}
-	fclose(f);
-}
-
-static void describe_errno(int error, char *s, size_t size)
-{
-	snprintf(s, size, "%s", error ? strerrorname_np(error) : "set");
-}
-
 static void try_filter(struct lane *lane, const struct fuzz_filter *filter, struct tally *t)
 {
 	char done[4096], seen[32], expected[32];
@@ -279,9 +153,10 @@ static void try_filter(struct lane *lane, const struct fuzz_filter *filter, stru
 
 	describe_filter(filter, done, sizeof(done));
 	describe_errno(fuzz_set_errno(filter, kernel), expected, sizeof(expected));
-	r = set_filter(lane->vm.vm_fd, filter);
+	r = fuzz_set_filter(lane->vm.vm_fd, filter);
 	describe_errno(r, seen, sizeof(seen));
-	note(t, done, seen, expected, fuzz_set_weakness(filter), false);
+	note(t, done, seen, expected,
+	     lane->with_rules ? NO_WEAKNESS : fuzz_set_weakness(filter), false);
 }
 
 /*
@@ -293,7 +168,7 @@ static void do_filter(struct lane *lane, struct fuzz_filter *filter, struct tall
 	bool set = !fuzz_set_errno(filter, FUZZ_PATCHED);
 
 	try_filter(lane, filter, t);
-	if (set != !fuzz_set_errno(filter, FUZZ_BASE)) {
+	if (!lane->with_rules && set != !fuzz_set_errno(filter, FUZZ_BASE)) {
 		fuzz_repair(filter);
 		try_filter(lane, filter, t);
 		set = true;
@@ -319,44 +194,12 @@ static void do_reasons(struct lane *lane, __u64 reasons, struct tally *t)
 	describe_errno(ioctl(lane->vm.vm_fd, KVM_ENABLE_CAP, &cap) ? errno : 0,
 		       seen, sizeof(seen));
 	note(t, done, seen, expected, NO_WEAKNESS, false);
-	if (!(reasons & ~valid))
-		lane->reasons = reasons;
-}
+	if (reasons & ~valid)
+		return;
 
-static void describe_access(const struct fuzz_access *a, __u64 reasons, char *s, size_t size)
-{
-	static const char * const answers[] = {
-		[REFUSE]	= "refuse",
-		[PERFORM]	= "perform",
-		[LEAVE]		= "leave",
-	};
-	char value[24] = "";
-
-	if (a->write)
-		snprintf(value, sizeof(value), " 0x%llx", a->value);
-	snprintf(s, size, "%s%s 0x%08x%s, exits 0x%llx %s", a->emulated ? "emulated " : "",
-		 a->write ? "wrmsr" : "rdmsr", a->index, value, reasons, answers[a->answer]);
-}
-
-static void describe_outcome(const struct fuzz_access *a, const struct fuzz_outcome *o,
-			     char *s, size_t size)
-{
-	char exit[64] = "";
-
-	if (o->exited)
-		snprintf(exit, sizeof(exit), "exit %s 0x%llx, ",
-			 o->reason == KVM_MSR_EXIT_REASON_FILTER ? "filter" :
-			 o->reason == KVM_MSR_EXIT_REASON_UNKNOWN ? "unknown" :
-			 o->reason == KVM_MSR_EXIT_REASON_INVAL ? "invalid" : "for no reason",
-			 o->data);
-	if (o->gp)
-		snprintf(s, size, "%s#GP", exit);
-	else if (a->write)
-		snprintf(s, size, "%sdone", exit);
-	else if (a->masked && !o->exited)
-		snprintf(s, size, "some value");
-	else
-		snprintf(s, size, "%svalue 0x%llx", exit, o->value);
+	lane->reasons = reasons;
+	if (lane->with_rules)
+		vmm_set_msr_exits(&lane->twin, reasons);
 }
 
 static void answer_exit(struct kvm_run *run, const struct fuzz_access *a,
@@ -372,28 +215,31 @@ static void answer_exit(struct kvm_run *run, const struct fuzz_access *a,
 	o->exited = true;
 	o->reason = run->msr.reason;
 	o->data = run->msr.data;
-	if (run->msr.error)
-		vmm_fail("KVM_RUN: an exit with error %u", run->msr.error);
-	if (a->answer == REFUSE)
-		run->msr.error = 1;
-	else if (a->answer == PERFORM && !write)
+	o->error = run->msr.error;
+	if (a->answer == LEAVE)
+		return;
+
+	run->msr.error = a->answer == REFUSE;
+	if (a->answer == PERFORM && !write)
 		run->msr.data = a->answered;
 }
 
 /* Is the guest where it has to be, with one access made? */
-static void check_guest(struct lane *lane, const struct fuzz_access *a)
+static void check_guest(const struct vmm *vm, const struct vmm_vcpu *vcpu,
+			const struct fuzz_access *a)
 {
 	struct kvm_regs regs;
 
-	if (ioctl(lane->vcpu->fd, KVM_GET_REGS, &regs))
+	if (ioctl(vcpu->fd, KVM_GET_REGS, &regs))
 		vmm_fail("KVM_GET_REGS: %s", strerror(errno));
 	if (regs.rsi || regs.rcx != a->index || regs.rsp != GUEST_STACK ||
-	    vmm_faults(&lane->vm) > 1)
+	    vmm_faults(vm) > 1)
 		vmm_fail("KVM_RUN: the guest is lost: RSI 0x%llx, RCX 0x%llx, RSP 0x%llx, %u #GPs",
-			 regs.rsi, regs.rcx, regs.rsp, vmm_faults(&lane->vm));
+			 regs.rsi, regs.rcx, regs.rsp, vmm_faults(vm));
 }
 
-static struct fuzz_outcome make_access(struct lane *lane, const struct fuzz_access *a)
+static struct fuzz_outcome make_access(struct vmm *vm, struct vmm_vcpu *vcpu,
+				       const struct fuzz_access *a)
 {
 	const struct vmm_access access = {
 		.write = a->write,
@@ -404,14 +250,14 @@ static struct fuzz_outcome make_access(struct lane *lane, const struct fuzz_acce
 	};
 	struct fuzz_outcome o = { 0 };
 
-	vmm_start(&lane->vm, lane->vcpu, &access);
-	while (vmm_run(lane->vcpu))
-		answer_exit(lane->vcpu->run, a, &o);
+	vmm_start(vm, vcpu, &access);
+	while (vmm_run(vcpu))
+		answer_exit(vcpu->run, a, &o);
 
-	check_guest(lane, a);
-	o.gp = vmm_faults(&lane->vm);
+	check_guest(vm, vcpu, a);
+	o.gp = vmm_faults(vm);
 	if (!a->write && !o.gp)
-		o.value = vmm_value(lane->vcpu);
+		o.value = vmm_value(vcpu);
 	return o;
 }
 
@@ -425,7 +271,7 @@ static void do_access(struct lane *lane, const struct fuzz_access *a, struct tal
 
 	if (fuzz_expect(filter, a, lane->reasons, kernel, lane->vmx, &known))
 		describe_outcome(a, &known, expected, sizeof(expected));
-	o = make_access(lane, a);
+	o = make_access(&lane->vm, lane->vcpu, a);
 	describe_access(a, lane->reasons, done, sizeof(done));
 	describe_outcome(a, &o, seen, sizeof(seen));
 	wrong = o.exited && o.reason == KVM_MSR_EXIT_REASON_FILTER &&
@@ -438,14 +284,181 @@ static void do_access(struct lane *lane, const struct fuzz_access *a, struct tal
 		vmm_set_msr(lane->vcpu, TSC_DEADLINE, 0);
 }
 
-static void print_tally(const struct tally *t)
+/* An MSR's value as a guest reads it that has no policy; false if it cannot be read. */
+static bool read_twin(struct lane *lane, __u32 index, __u64 *value)
+{
+	const struct fuzz_access read = { .index = index, .answer = REFUSE };
+	const struct fuzz_outcome o = make_access(&lane->twin, lane->twin_vcpu, &read);
+
+	*value = o.value;
+	return !o.exited && !o.gp;
+}
+
+/* The bits that a write changes, as far as that matters; all of them if it is not known */
+static __u64 changed_bits(struct lane *lane, const struct fuzz_rules *rules,
+			  const struct fuzz_access *a, struct tally *t)
+{
+	__u64 old, changed = ~0ULL;
+	const struct kvm_x86_reg_rule *rule;
+
+	if (!fuzz_compares(rules, a))
+		return changed;
+
+	if (read_twin(lane, a->index, &old))
+		changed = old ^ a->value;
+	else
+		t->cases[CASE_MASK_UNREADABLE]++;
+	rule = fuzz_judge(rules, NULL, a, changed).rule;
+	if (rule != fuzz_judge(rules, NULL, a, ~0ULL).rule)
+		t->cases[CASE_MASK_SPARES]++;
+	else if (rule && rule->mask)
+		t->cases[CASE_MASK_MATCHES]++;
+	return changed;
+}
+
+static void count_verdict(struct lane *lane, const struct fuzz_verdict *verdict,
+			  const struct fuzz_outcome *o, struct tally *t)
+{
+	static const enum fuzz_case cases[] = {
+		[KVM_X86_REG_ALLOW]	= CASE_ALLOW,
+		[KVM_X86_REG_DENY]	= CASE_DENY_GP,
+		[KVM_X86_REG_GP]	= CASE_GP,
+		[KVM_X86_REG_EXIT]	= CASE_EXIT,
+		[KVM_X86_REG_IGNORE]	= CASE_IGNORE,
+		[KVM_X86_REG_AUDIT]	= CASE_AUDIT,
+	};
+
+	lane->counted.of[verdict->action]++;
+	if (!lane->has_rules)
+		return;
+
+	if (verdict->by_filter)
+		t->cases[CASE_FILTER_DENIES]++;
+	else if (verdict->action == KVM_X86_REG_DENY && o->exited)
+		t->cases[CASE_DENY_EXIT]++;
+	else
+		t->cases[cases[verdict->action]]++;
+}
+
+static bool performs(const struct fuzz_verdict *verdict)
+{
+	return verdict->action == KVM_X86_REG_ALLOW || verdict->action == KVM_X86_REG_AUDIT;
+}
+
+static void do_judged_access(struct lane *lane, const struct fuzz_access *a, struct tally *t)
+{
+	const struct fuzz_filter *filter = lane->has_filter ? &lane->installed : NULL;
+	const struct fuzz_rules *rules = lane->has_rules ? &lane->rules : NULL;
+	const __u64 changed = changed_bits(lane, rules, a, t);
+	const struct fuzz_verdict verdict = fuzz_judge(rules, filter, a, changed);
+	char done[128], seen[128], expected[128];
+	struct fuzz_access shown = *a;
+	struct fuzz_outcome known, o;
+
+	shown.masked &= performs(&verdict);
+	if (performs(&verdict))
+		known = make_access(&lane->twin, lane->twin_vcpu, a);
+	else
+		fuzz_rules_expect(rules, &verdict, a, lane->reasons, &known);
+	o = make_access(&lane->vm, lane->vcpu, a);
+
+	describe_access(a, lane->reasons, done, sizeof(done));
+	describe_outcome(&shown, &known, expected, sizeof(expected));
+	describe_outcome(&shown, &o, seen, sizeof(seen));
+	note(t, done, seen, expected, NO_WEAKNESS, false);
+	count_verdict(lane, &verdict, &known, t);
+	t->cases[CASE_FAIL_CLOSED] += known.error && a->answer == LEAVE;
+	t->accesses++;
+}
+
+static void do_rules(struct lane *lane, const struct fuzz_rules *rules, struct tally *t)
+{
+	static char done[DESCRIPTION_SIZE];
+	const int known = fuzz_rules_errno(rules);
+	char seen[32], expected[32];
+
+	describe_rules(rules, done, sizeof(done));
+	describe_errno(known, expected, sizeof(expected));
+	describe_errno(fuzz_set_rules(lane->vm.vm_fd, rules), seen, sizeof(seen));
+	note(t, done, seen, expected, NO_WEAKNESS, false);
+	if (known) {
+		t->cases[known == E2BIG && rules->overflows ? CASE_CHAINS_OVERFLOW :
+			 CASE_SET_REFUSED]++;
+		return;
+	}
+
+	lane->has_rules = rules->head.nr_rules || rules->head.msr_default != KVM_X86_REG_ALLOW;
+	lane->rules = *rules;
+}
+
+static void do_get(struct lane *lane, const struct fuzz_get *get, struct tally *t)
+{
+	const struct fuzz_rules *rules = lane->has_rules ? &lane->rules : NULL;
+	const int known = fuzz_get_errno(get, rules);
+	char done[128], seen[64], expected[64];
+	const char *wrong;
+	int r;
+
+	describe_get(get, rules, done, sizeof(done));
+	describe_errno(known, expected, sizeof(expected));
+	r = fuzz_get_rules(lane->vm.vm_fd, get, rules, &wrong);
+	describe_errno(r, seen, sizeof(seen));
+	if (wrong)
+		snprintf(seen, sizeof(seen), "%s", wrong);
+	note(t, done, seen, expected, NO_WEAKNESS, false);
+	if (known)
+		t->cases[known == E2BIG ? CASE_GET_TOO_SMALL : CASE_GET_REFUSED]++;
+}
+
+static void describe_counts(const struct action_counts *counts, char *s, size_t size)
+{
+	snprintf(s, size, "deny %llu gp %llu exit %llu ignore %llu audit %llu",
+		 counts->of[KVM_X86_REG_DENY], counts->of[KVM_X86_REG_GP],
+		 counts->of[KVM_X86_REG_EXIT], counts->of[KVM_X86_REG_IGNORE],
+		 counts->of[KVM_X86_REG_AUDIT]);
+}
+
+/* What the vCPU counts: an audited access is to be intercepted, whatever the MSR. */
+static void check_counts(struct lane *lane, struct tally *t)
+{
+	const struct action_counts seen = {
+		.of = {
+			[KVM_X86_REG_DENY]	= vmm_stat(lane->vcpu, "reg_rule_deny"),
+			[KVM_X86_REG_GP]	= vmm_stat(lane->vcpu, "reg_rule_gp"),
+			[KVM_X86_REG_EXIT]	= vmm_stat(lane->vcpu, "reg_rule_exit"),
+			[KVM_X86_REG_IGNORE]	= vmm_stat(lane->vcpu, "reg_rule_ignore"),
+			[KVM_X86_REG_AUDIT]	= vmm_stat(lane->vcpu, "reg_rule_audit"),
+		},
+	};
+	char got[128], expected[128];
+
+	describe_counts(&seen, got, sizeof(got));
+	describe_counts(&lane->counted, expected, sizeof(expected));
+	note(t, "counted", got, expected, NO_WEAKNESS, false);
+}
+
+static void print_tally(const struct lane *lane, const struct tally *t)
 {
 	int i;
 
-	printf("%u\t%016llx\t%u", t->round, t->hash, t->accesses);
+	printf("%u\t%s\t%016llx\t%u", t->round, lane->with_rules ? "rules" : "filter",
+	       t->hash, t->accesses);
 	for (i = 0; i < NR_WEAKNESSES; i++)
 		printf("\t%u", t->weaknesses[i]);
+	for (i = 0; i < NR_CASES; i++)
+		printf("\t%u", t->cases[i]);
 	printf("\t%u\n", t->unexpected);
+}
+
+static void run_rules_round(struct lane *lane, const struct fuzz_round *round, struct tally *t)
+{
+	int i;
+
+	do_rules(lane, &round->rules, t);
+	do_get(lane, &round->get, t);
+	for (i = 0; i < FUZZ_ACCESSES; i++)
+		do_judged_access(lane, &round->accesses[i], t);
+	check_counts(lane, t);
 }
 
 /* Returns how many outcomes were not as they had to be. */
@@ -458,11 +471,13 @@ static unsigned int run_round(struct lane *lane, unsigned int number)
 	fuzz_make_round(&round, seed, number);
 	do_reasons(lane, round.reasons, &t);
 	do_filter(lane, &round.filter, &t);
-	for (i = 0; i < FUZZ_ACCESSES; i++)
+	if (lane->with_rules)
+		run_rules_round(lane, &round, &t);
+	for (i = 0; i < FUZZ_ACCESSES && !lane->with_rules; i++)
 		do_access(lane, &round.accesses[i], &t);
 
 	if (only_round == EVERY_ROUND)
-		print_tally(&t);
+		print_tally(lane, &t);
 	else if (only_round != number)
 		return 0;
 	return t.unexpected;
@@ -487,22 +502,33 @@ static void enable_x2apic(struct vmm_vcpu *vcpu)
 		vmm_fail("KVM_SET_SREGS: no x2APIC: %s", strerror(errno));
 }
 
+static struct vmm_vcpu *create_vm(struct vmm *vm, const struct fuzz_vm *input)
+{
+	struct vmm_vcpu *vcpu;
+
+	vmm_create(vm);
+	if (input->irqchip)
+		vmm_create_irqchip(vm);
+	vcpu = vmm_add_vcpu(vm);
+	if (input->cpuid == SUPPORTED_CPUID)
+		vmm_set_supported_cpuid(vm, vcpu);
+	else if (input->cpuid == HYPERV_CPUID)
+		vmm_set_hyperv_cpuid(vcpu);
+	if (input->x2apic)
+		enable_x2apic(vcpu);
+	return vcpu;
+}
+
 static void create_lane(struct lane *lane, unsigned int group)
 {
 	struct fuzz_vm input;
 
 	fuzz_make_vm(&input, seed, group);
 	lane->vmx = has_vmx();
-	vmm_create(&lane->vm);
-	if (input.irqchip)
-		vmm_create_irqchip(&lane->vm);
-	lane->vcpu = vmm_add_vcpu(&lane->vm);
-	if (input.cpuid == SUPPORTED_CPUID)
-		vmm_set_supported_cpuid(&lane->vm, lane->vcpu);
-	else if (input.cpuid == HYPERV_CPUID)
-		vmm_set_hyperv_cpuid(lane->vcpu);
-	if (input.x2apic)
-		enable_x2apic(lane->vcpu);
+	lane->vcpu = create_vm(&lane->vm, &input);
+	lane->with_rules = input.has_rules;
+	if (lane->with_rules)
+		lane->twin_vcpu = create_vm(&lane->twin, &input);
 }
 
 /* In a process of its own: runs up to round @last; exits with 0 or 1. */
@@ -576,6 +602,15 @@ static int do_group(unsigned int group, unsigned int last)
 	return status;
 }
 
+/* The unpatched kernel has no rules. */
+static bool is_possible(unsigned int group)
+{
+	struct fuzz_vm input;
+
+	fuzz_make_vm(&input, seed, group);
+	return kernel == FUZZ_PATCHED || !input.has_rules;
+}
+
 static int run_all(void)
 {
 	const unsigned int groups = (nr_rounds + FUZZ_GROUP - 1) / FUZZ_GROUP;
@@ -583,21 +618,26 @@ static int run_all(void)
 	int status = 0;
 
 	if (only_round != EVERY_ROUND)
-		return do_group(only_round / FUZZ_GROUP, only_round);
+		return is_possible(only_round / FUZZ_GROUP) ?
+		       do_group(only_round / FUZZ_GROUP, only_round) : 0;
 
 	for (i = 0; i < groups; i++) {
 		last = i * FUZZ_GROUP + FUZZ_GROUP - 1;
-		status |= do_group(i, last < nr_rounds ? last : nr_rounds - 1);
+		if (is_possible(i))
+			status |= do_group(i, last < nr_rounds ? last : nr_rounds - 1);
 	}
 	return status;
 }
 
-static void print_weaknesses(void)
+static void print_list(void)
 {
 	const struct fuzz_weakness_info *w;
+	const struct fuzz_case_info *c;
 
 	for (w = fuzz_weaknesses; w < fuzz_weaknesses + NR_WEAKNESSES; w++)
 		printf("%s\t%s\t%s\n", w->name, w->vmx_only ? "vmx" : "any", w->what);
+	for (c = fuzz_cases; c < fuzz_cases + NR_CASES; c++)
+		printf("%s\tany\t%s\n", c->name, c->what);
 }
 
 static unsigned long long to_number(const char *s)
@@ -638,11 +678,11 @@ int main(int argc, char **argv)
 			return 0;
 		}
 		if (!strcmp(argv[i], "--list")) {
-			print_weaknesses();
+			print_list();
 			return 0;
 		}
 		parse(argv[i]);
 	}
-	map_pages();
+	fuzz_map_pages();
 	return run_all();
 }

@@ -1,77 +1,44 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
  * Fuzz the register policy: compile and look up, in userspace, against a model
- * that walks the list of ranges for each register.
- *
- * An input is a header and a record per range, numbers in big-endian order:
- *
- *	u8  options	OPTION_*
- *	u8  default action
- *	u8  repeats	how many more times the list of ranges follows itself,
- *	u8  shift	each time 2^(shift % 32) registers further up
- *
- *	u8  what	access in bits 0-1 (none means both), enum fill in bits
- *			2-4, RECORD_INSIDE
- *	u8  action
- *	u32 first
- *	u32 last	exchanged with first if it is the lesser
- *	u16 seed	of the bitmap
+ * that walks the lists of rules for each access.  See model.c for the inputs.
  */
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
+#include <linux/err.h>
 #include <linux/kernel.h>
+#include <linux/overflow.h>
 #include <linux/slab.h>
 
-#include "reg_policy.h"
-
-#define HEADER_SIZE	4
-#define RECORD_SIZE	12
-#define MAX_RANGES	300
-
-/* What an input asks for beside its list */
-#define OPTION_WINDOWS	0x01	/* compare every register of every window */
-#define OPTION_NO_MEM	0x02	/* let the allocation fail */
-#define OPTION_SPARE	0x04	/* allocate more than the list takes */
-#define OPTION_TOO_MANY	0x08	/* add a range for which there is no room */
-#define OPTION_HUGE	0x10	/* first ask for more than there can be */
-
-/* The bitmap is in the policy's own room for bitmaps, not elsewhere. */
-#define RECORD_INSIDE	0x20
-
-/* Larger than any window, so that a bitmap can reach across one at both ends */
-#define MAX_BITMAP	0x4000
+#include "model.h"
 
 /*
- * The model takes steps in proportion to the number of ranges; for long lists
+ * The model takes steps in proportion to the number of rules; for long lists
  * not all of them are probed, nor whole windows compared with it.
  */
-#define PROBED_RANGES	40
 #define SHORT_LIST	8
+#define LONG_LIST	300
+#define PROBED_RULES	40
 #define RANDOM_PROBES	64
+#define CHECKED_SEGMENTS 100
 
 /* The kernel's kvmalloc() gives no more than that. */
 #define MAX_ALLOC	INT_MAX
 
-/* What the bits of a bitmap are */
-enum fill { NO_BITMAP, ALL_CLEAR, ALL_SET, ONE_SET, ONE_CLEAR, RANDOM };
+/* More than the fuzzer ever holds at once */
+#define MAX_LIVE	16
 
-/* A range as the model sees it */
-struct model_range {
-	uint64_t first;
-	uint64_t last;
-	unsigned int access;
-	unsigned int action;
-	uint8_t *bits;		/* NULL: none */
-	size_t longs;		/* length of bits */
-	bool inside;
-};
+/* What the documentation promises of the memory that a policy takes */
+#define MAX_BYTES	(512 << 10)
+#define MAX_BYTES_SHORT	(32 << 10)	/* up to 16 rules, and no bitmaps */
+#define SHORT_POLICY	17		/* with the x2APIC's exemption */
 
-static struct model_range list[MAX_RANGES];
-static unsigned int nr_ranges;
-static unsigned int default_action;
+/* All entries of all chains, and those of one: each bit, and the end */
+#define MAX_CHAINS	0x7fff
+#define MAX_CHAIN	65
 
 /* The windows, spelled out once more: first register, how many, first slot */
 static const struct window {
@@ -88,9 +55,12 @@ static const struct window {
 
 static const unsigned int accesses[] = { KVM_REG_READ, KVM_REG_WRITE };
 
-static bool no_mem;
-static size_t allocated;	/* size of the last allocation */
-static int live;		/* allocations that are not freed */
+static struct {
+	const void *p;
+	size_t size;
+} live[MAX_LIVE];
+
+static unsigned int until_failure;	/* allocations up to the one to fail; 0: none fails */
 static unsigned int warnings;
 
 bool fuzz_warn(bool condition)
@@ -99,45 +69,11 @@ bool fuzz_warn(bool condition)
 	return condition;
 }
 
-void *kvzalloc(size_t size, gfp_t flags)
-{
-	void *p;
-
-	if (no_mem || size > MAX_ALLOC)
-		return NULL;
-
-	p = calloc(1, size);
-	if (!p)
-		abort();
-	allocated = size;
-	live++;
-	return p;
-}
-
-void kvfree(const void *p)
-{
-	live -= !!p;
-	free((void *)p);
-}
-
-static void print_list(void)
-{
-	unsigned int i;
-
-	for (i = 0; i < nr_ranges; i++)
-		fprintf(stderr, "  0x%08x-0x%08x %s%s action %u%s\n",
-			(uint32_t)list[i].first, (uint32_t)list[i].last,
-			list[i].access & KVM_REG_READ ? "r" : "",
-			list[i].access & KVM_REG_WRITE ? "w" : "",
-			list[i].action, list[i].bits ? ", but for a bitmap's" : "");
-	fprintf(stderr, "  default action %u\n", default_action);
-}
-
-/* Print what is wrong, with the list, and end. */
+/* Print what is wrong, with the lists, and end. */
 #define fail(...) do {						\
 	fprintf(stderr, "reg-policy-fuzz: " __VA_ARGS__);	\
 	fprintf(stderr, "\n");					\
-	print_list();						\
+	model_print();						\
 	abort();						\
 } while (0)
 
@@ -146,138 +82,140 @@ static void print_list(void)
 		fail(__VA_ARGS__);	\
 } while (0)
 
-static uint32_t random_state;
-
-static uint32_t next_random(void)
+/* The entry for @p; NULL finds a free one. */
+static unsigned int find_live(const void *p)
 {
-	random_state ^= random_state << 13;
-	random_state ^= random_state >> 17;
-	random_state ^= random_state << 5;
-	return random_state;
-}
-
-static void seed_random(uint32_t seed)
-{
-	random_state = seed * 2654435761u ?: 1;
-}
-
-static uint32_t get_be(const uint8_t *data, int bytes)
-{
-	uint32_t value = 0;
-
-	while (bytes--)
-		value = value << 8 | *data++;
-	return value;
-}
-
-static void fill_bits(struct model_range *r, enum fill fill, uint16_t seed)
-{
-	const uint64_t nr = r->last - r->first + 1, bit = seed % nr;
-	size_t i;
-
-	memset(r->bits, fill == ALL_SET || fill == ONE_CLEAR ? 0xff : 0, r->longs * 8);
-	if (fill == ONE_SET || fill == ONE_CLEAR)
-		r->bits[bit / 8] ^= 1 << bit % 8;
-	if (fill < RANDOM)
-		return;
-
-	seed_random(seed + 1);
-	for (i = 0; i < r->longs * 8; i++)
-		r->bits[i] = next_random() >> 11;
-}
-
-static void decode_range(struct model_range *r, const uint8_t *data, uint32_t shift)
-{
-	const enum fill fill = data[0] >> 2 & 7;
-	const uint32_t a = get_be(data + 2, 4) + shift, b = get_be(data + 6, 4) + shift;
-
-	*r = (struct model_range) {
-		.first = a < b ? a : b,
-		.last = a < b ? b : a,
-		.access = data[0] & 3 ?: 3,
-		.action = data[1] > KVM_REG_MAX_ACTION ? KVM_REG_MAX_ACTION : data[1],
-		.inside = data[0] & RECORD_INSIDE,
-	};
-	if (fill == NO_BITMAP)
-		return;
-
-	if (r->last - r->first >= MAX_BITMAP)
-		r->last = r->first + MAX_BITMAP - 1;
-	r->longs = (r->last - r->first + 64) / 64;
-	r->bits = malloc(r->longs * 8);
-	if (!r->bits)
-		abort();
-	fill_bits(r, fill, get_be(data + 10, 2));
-}
-
-static void decode_list(const uint8_t *data, size_t size)
-{
-	const unsigned int repeats = data[2];
-	const uint32_t shift = 1u << data[3] % 32;
 	unsigned int i;
-	size_t at;
 
-	default_action = data[1] > KVM_REG_MAX_ACTION ? KVM_REG_MAX_ACTION : data[1];
-	nr_ranges = 0;
-	for (i = 0; i <= repeats; i++) {
-		for (at = HEADER_SIZE; at + RECORD_SIZE <= size; at += RECORD_SIZE) {
-			if (nr_ranges == MAX_RANGES)
-				return;
-			decode_range(&list[nr_ranges++], data + at, i * shift);
-		}
+	for (i = 0; i < MAX_LIVE; i++)
+		if (live[i].p == p)
+			return i;
+	fail("%p is not allocated, or too much is", p);
+}
+
+static void *allocate(size_t size, bool zeroed)
+{
+	unsigned int i;
+
+	if (size > MAX_ALLOC || (until_failure && !--until_failure))
+		return NULL;
+
+	i = find_live(NULL);
+	live[i].p = zeroed ? calloc(1, size) : malloc(size);
+	live[i].size = size;
+	if (!live[i].p)
+		abort();
+	return (void *)live[i].p;
+}
+
+void *kvzalloc(size_t size, gfp_t flags)
+{
+	return allocate(size, true);
+}
+
+/* Not zeroed, and seen not to be */
+void *kvmalloc(size_t size, gfp_t flags)
+{
+	void *p = allocate(size, false);
+
+	if (p)
+		memset(p, 0xa5, size);
+	return p;
+}
+
+void *__vmalloc(size_t size, gfp_t flags)
+{
+	return kvzalloc(size, flags);
+}
+
+void kvfree(const void *p)
+{
+	if (!p)
+		return;
+	live[find_live(p)].p = NULL;
+	free((void *)p);
+}
+
+static size_t live_bytes(void)
+{
+	size_t bytes = 0;
+	unsigned int i;
+
+	for (i = 0; i < MAX_LIVE; i++)
+		bytes += live[i].p ? live[i].size : 0;
+	return bytes;
+}
+
+static unsigned int nr_rules(void)
+{
+	return lists[KVM_REG_LAYER_RULES].nr + lists[KVM_REG_LAYER_FILTER].nr;
+}
+
+/* The bits that a write changes: none, all, one, some, those of a rule, those not */
+static uint64_t random_changed(void)
+{
+	const struct model_list *rules = &lists[KVM_REG_LAYER_RULES];
+	const uint64_t some = (uint64_t)next_random() << 32 | next_random();
+	const uint64_t mask = rules->nr ? rules->rules[next_random() % rules->nr].mask : 0;
+
+	switch (next_random() % 6) {
+	case 0:
+		return 0;
+	case 1:
+		return ~0ULL;
+	case 2:
+		return 1ULL << next_random() % 64;
+	case 3:
+		return some;
+	case 4:
+		return mask;
+	default:
+		return ~mask;
 	}
 }
 
-static void free_list(void)
+static void check_verdict(const struct kvm_reg_policy *policy, uint32_t index,
+			  unsigned int access, uint64_t changed)
 {
-	unsigned int i;
+	const struct model_verdict want = model_verdict(index, access, changed);
+	const struct kvm_reg_verdict got = kvm_reg_policy_lookup(policy, index, access, changed);
 
-	for (i = 0; i < nr_ranges; i++)
-		free(list[i].bits);
+	check(got.action == want.action, "access %u of 0x%08x changing 0x%llx: action %u, not %u",
+	      access, index, (unsigned long long)changed, got.action, want.action);
+	if (got.action == KVM_REG_ALLOW && !got.rule)
+		return;
+	check(got.layer == want.layer && got.rule == policy->rules[want.layer] + want.rule,
+	      "access %u of 0x%08x changing 0x%llx: layer %u rule %td, not layer %u rule %u",
+	      access, index, (unsigned long long)changed, got.layer,
+	      got.rule - policy->rules[got.layer], want.layer, want.rule);
 }
 
-/* The model: the index of the range that applies, nr_ranges for the default */
-static unsigned int model_source(uint64_t index, unsigned int access)
+/* An allowed bit may be missing only where a mask had to be looked at. */
+static void check_plain(const struct kvm_reg_policy *policy, uint32_t index,
+			unsigned int access)
 {
-	unsigned int i;
+	const bool plain = kvm_reg_policy_allows_plainly(policy, index, access);
+	const bool want = kvm_reg_slot(index) >= 0 && model_is_plain(index, access);
 
-	for (i = 0; i < nr_ranges; i++)
-		if (list[i].access & access && list[i].first <= index && index <= list[i].last)
-			return i;
-	return nr_ranges;
-}
-
-static unsigned int model(uint64_t index, unsigned int access)
-{
-	const unsigned int source = model_source(index, access);
-	uint64_t bit;
-
-	if (source == nr_ranges)
-		return default_action;
-
-	bit = index - list[source].first;
-	if (list[source].bits && list[source].bits[bit / 8] >> bit % 8 & 1)
-		return KVM_REG_ALLOW;
-	return list[source].action;
-}
-
-static void check_access(const struct kvm_reg_policy *policy, uint32_t index,
-			 unsigned int access)
-{
-	const unsigned int want = model(index, access);
-	unsigned int got;
-
-	got = kvm_reg_policy_lookup(policy, index, access);
-	check(got == want, "access %u of 0x%08x: action %u, not %u", access, index, got, want);
-	got = __kvm_reg_policy_lookup(policy, index, access);
-	check(got == want, "access %u of 0x%08x: the search says action %u, not %u",
-	      access, index, got, want);
+	check(plain == want, "access %u of 0x%08x is%s allowed plainly", access, index,
+	      plain ? "" : " not");
 }
 
 static void check_register(const struct kvm_reg_policy *policy, uint32_t index)
 {
-	check_access(policy, index, KVM_REG_READ);
-	check_access(policy, index, KVM_REG_WRITE);
+	const bool compares = kvm_reg_policy_compares(policy, index);
+	const unsigned int changes = model_compares(index) ? 5 : 1;
+	unsigned int i;
+
+	check(compares == model_compares(index), "0x%08x: %s with the old value", index,
+	      compares ? "compares" : "does not compare");
+	check_verdict(policy, index, KVM_REG_READ, 0);
+	check_verdict(policy, index, KVM_REG_READ, random_changed());
+	check_verdict(policy, index, KVM_REG_WRITE, ~0ULL);
+	for (i = 0; i < changes; i++)
+		check_verdict(policy, index, KVM_REG_WRITE, random_changed());
+	check_plain(policy, index, KVM_REG_READ);
+	check_plain(policy, index, KVM_REG_WRITE);
 }
 
 /* Wraps on purpose: the neighbours of 0 are 1 and 2^32 - 1. */
@@ -288,7 +226,7 @@ static void check_around(const struct kvm_reg_policy *policy, uint32_t index)
 	check_register(policy, index + 1);
 }
 
-static void check_range(const struct kvm_reg_policy *policy, const struct model_range *r)
+static void check_rule(const struct kvm_reg_policy *policy, const struct model_rule *r)
 {
 	const uint64_t nr = r->last - r->first + 1;
 
@@ -299,42 +237,55 @@ static void check_range(const struct kvm_reg_policy *policy, const struct model_
 		check_around(policy, r->first + next_random() % nr / 64 * 64);
 }
 
-static void check_verdicts(const struct kvm_reg_policy *policy)
+static void check_rules(const struct kvm_reg_policy *policy, const struct model_list *list)
 {
-	const unsigned int step = nr_ranges / PROBED_RANGES + 1;
+	const unsigned int step = list->nr / (list->nr > LONG_LIST ? PROBED_RULES / 4 :
+					      PROBED_RULES) + 1;
 	unsigned int i;
 
-	for (i = next_random() % step; i < nr_ranges; i += step)
-		check_range(policy, &list[i]);
+	for (i = next_random() % step; i < list->nr; i += step)
+		check_rule(policy, &list->rules[i]);
+}
 
+static void check_verdicts(const struct kvm_reg_policy *policy)
+{
+	const unsigned int probes = nr_rules() > LONG_LIST ? RANDOM_PROBES / 8 : RANDOM_PROBES;
+	unsigned int i;
+
+	check_rules(policy, &lists[KVM_REG_LAYER_RULES]);
+	check_rules(policy, &lists[KVM_REG_LAYER_FILTER]);
 	for (i = 0; i < ARRAY_SIZE(windows); i++) {
 		check_around(policy, windows[i].first);
 		check_around(policy, windows[i].first + windows[i].nr - 1);
 	}
 
 	check_around(policy, U32_MAX);
-	for (i = 0; i < RANDOM_PROBES; i++)
+	for (i = 0; i < probes; i++)
 		check_register(policy, next_random());
+}
+
+/* As the look-up has it, which the model was compared with elsewhere */
+static bool lookup_allows(const struct kvm_reg_policy *policy, uint32_t index,
+			  unsigned int access)
+{
+	if (access == KVM_REG_WRITE && kvm_reg_policy_compares(policy, index))
+		return false;
+	return kvm_reg_policy_lookup(policy, index, access, 0).action == KVM_REG_ALLOW;
 }
 
 static void check_slot(const struct kvm_reg_policy *policy, uint32_t index, int slot)
 {
-	unsigned int i, action;
-	bool allowed;
+	bool bit, allowed;
+	unsigned int i;
 
 	check(kvm_reg_slot(index) == slot, "0x%08x has slot %d, not %d",
 	      index, kvm_reg_slot(index), slot);
 	for (i = 0; i < ARRAY_SIZE(accesses); i++) {
-		allowed = policy->allowed[i][slot / 64] >> slot % 64 & 1;
-		action = nr_ranges <= SHORT_LIST ? model(index, accesses[i]) :
-			 __kvm_reg_policy_lookup(policy, index, accesses[i]);
-		check(allowed == (action == KVM_REG_ALLOW),
-		      "access %u of 0x%08x: action %u, but the window's bit is %d",
-		      accesses[i], index, action, allowed);
-		check(allowed || policy->window_action == KVM_REG_MIXED ||
-		      policy->window_action == action,
-		      "access %u of 0x%08x: action %u, but that of the windows is %u",
-		      accesses[i], index, action, policy->window_action);
+		bit = policy->allowed[i][slot / 64] >> slot % 64 & 1;
+		allowed = nr_rules() <= SHORT_LIST ? model_is_plain(index, accesses[i]) :
+			  lookup_allows(policy, index, accesses[i]);
+		check(bit == allowed, "access %u of 0x%08x: the window's bit is %d",
+		      accesses[i], index, bit);
 	}
 }
 
@@ -351,85 +302,165 @@ static void check_windows(const struct kvm_reg_policy *policy)
 	}
 }
 
-/* One other action than to allow must not cost a search. */
-static void check_window_action(const struct kvm_reg_policy *policy)
+/* Each rule that some write can come to, and no other; the last is not masked. */
+static void check_chain(const struct kvm_reg_policy *policy, uint32_t index, u16 source)
 {
-	unsigned int other = default_action, i;
+	static unsigned int chain[MAX_RULES + 1];
+	const unsigned int nr = model_chain(index, chain);
+	const u16 *link = policy->chains + (source & ~KVM_REG_CHAIN);
+	unsigned int i;
 
-	for (i = 0; i < nr_ranges; i++) {
-		if (list[i].action == KVM_REG_ALLOW || list[i].action == other)
-			continue;
-		if (other != KVM_REG_ALLOW)
-			return;
-		other = list[i].action;
+	check(nr <= MAX_CHAIN, "0x%08x: a chain of %u", index, nr);
+	for (i = 0; i < nr; i++)
+		check(link[i] == chain[i], "0x%08x: link %u of the chain is rule %u, not %u",
+		      index, i, link[i], chain[i]);
+	check(!policy->rules[KVM_REG_LAYER_RULES][link[nr - 1]].mask,
+	      "0x%08x: the chain ends at rule %u, which has a mask", index, link[nr - 1]);
+}
+
+/* Do the rules decide, whatever a write changes, so that the filter is not asked? */
+static bool rules_decide(const struct kvm_reg_policy *policy, uint32_t index, unsigned int a)
+{
+	const struct kvm_reg_rule *rules = policy->rules[KVM_REG_LAYER_RULES];
+	unsigned int rule = model_next(&lists[KVM_REG_LAYER_RULES], 0, index, accesses[a]);
+
+	if (accesses[a] == KVM_REG_WRITE && model_compares(index))
+		return false;
+
+	return rules[rule].action != KVM_REG_ALLOW && rules[rule].action != KVM_REG_AUDIT;
+}
+
+static unsigned int wanted_source(const struct kvm_reg_policy *policy, uint32_t index,
+				  unsigned int layer, unsigned int a)
+{
+	const unsigned int rule = model_next(&lists[layer], 0, index, accesses[a]);
+
+	if (policy->rules[layer][rule].action == KVM_REG_ALLOW)
+		return KVM_REG_PLAIN;
+
+	if (layer == KVM_REG_LAYER_FILTER && rules_decide(policy, index, a))
+		return KVM_REG_PLAIN;
+
+	return rule;
+}
+
+static void check_source(const struct kvm_reg_policy *policy, uint32_t index,
+			 unsigned int layer, unsigned int a, u16 source)
+{
+	unsigned int want;
+
+	if (layer == KVM_REG_LAYER_RULES && accesses[a] == KVM_REG_WRITE &&
+	    model_compares(index)) {
+		check(source & KVM_REG_CHAIN && source != KVM_REG_PLAIN,
+		      "0x%08x: no chain, but 0x%x", index, source);
+		check_chain(policy, index, source);
+		return;
 	}
-	check(policy->window_action == other, "the windows' action is %u, not %u",
-	      policy->window_action, other);
+	want = wanted_source(policy, index, layer, a);
+	check(source == want, "access %u of 0x%08x: layer %u by rule %u, not %u",
+	      accesses[a], index, layer, source, want);
 }
 
-static bool same_sources(const struct kvm_reg_segment *a, const struct kvm_reg_segment *b)
+static void check_sources(const struct kvm_reg_policy *policy, uint32_t index,
+			  const struct kvm_reg_source *source)
 {
-	return !memcmp(a->range, b->range, sizeof(a->range));
+	unsigned int layer, a;
+
+	for (a = 0; a < ARRAY_SIZE(accesses); a++)
+		for (layer = 0; layer < KVM_REG_NR_LAYERS; layer++)
+			check_source(policy, index, layer, a, source->rule[layer][a]);
 }
 
+/* Both ends, as the model has them */
 static void check_segment(const struct kvm_reg_policy *policy, unsigned int i)
 {
-	const struct kvm_reg_segment *s = &policy->segments[i];
 	const bool is_last = i + 1 == policy->nr_segments;
-	unsigned int j, source;
 
-	check(is_last || s[0].first < s[1].first, "segments %u and %u begin at 0x%x and 0x%x",
-	      i, i + 1, s[0].first, s[1].first);
-	check(is_last || !same_sources(&s[0], &s[1]), "segments %u and %u are one", i, i + 1);
-	for (j = 0; j < ARRAY_SIZE(accesses); j++) {
-		source = model_source(s->first, accesses[j]);
-		check(s->range[j] == source, "segment %u from 0x%x: access %u by range %u, not %u",
-		      i, s->first, accesses[j], s->range[j], source);
-		source = model_source(is_last ? U32_MAX : s[1].first - 1, accesses[j]);
-		check(s->range[j] == source, "end of segment %u: access %u by range %u, not %u",
-		      i, accesses[j], s->range[j], source);
-	}
+	check_sources(policy, policy->first[i], &policy->sources[i]);
+	check_sources(policy, is_last ? U32_MAX : policy->first[i + 1] - 1, &policy->sources[i]);
 }
 
 static void check_segments(const struct kvm_reg_policy *policy)
 {
+	const unsigned int step = policy->nr_segments / CHECKED_SEGMENTS + 1;
 	unsigned int i;
 
-	check(policy->nr_segments >= 1 && policy->nr_segments <= 2 * nr_ranges + 1,
-	      "%u segments for %u ranges", policy->nr_segments, nr_ranges);
-	check(!policy->segments[0].first, "the first segment begins at 0x%x",
-	      policy->segments[0].first);
-	for (i = 0; i < policy->nr_segments; i++)
+	check(policy->nr_segments >= 1 && policy->nr_segments <= 2 * nr_rules() + 1,
+	      "%u segments for %u rules", policy->nr_segments, nr_rules());
+	check(!policy->first[0], "the first segment begins at 0x%x", policy->first[0]);
+	for (i = 1; i < policy->nr_segments; i++) {
+		check(policy->first[i - 1] < policy->first[i],
+		      "segments %u and %u begin at 0x%x and 0x%x", i - 1, i,
+		      policy->first[i - 1], policy->first[i]);
+		check(memcmp(&policy->sources[i - 1], &policy->sources[i],
+			     sizeof(*policy->sources)), "segments %u and %u are one", i - 1, i);
+	}
+	for (i = next_random() % step; i < policy->nr_segments; i += step)
 		check_segment(policy, i);
 }
 
-/* An array must be in the policy's allocation, and overlap none before it. */
-static size_t check_array(const struct kvm_reg_policy *policy, const char *name,
-			  const void *array, size_t size, size_t behind)
+/* An array must be in its owner's allocation, and overlap none before it. */
+static size_t check_array(const void *owner, const char *name, const void *array, size_t size,
+			  size_t behind)
 {
-	const size_t offset = (const char *)array - (const char *)policy;
+	const size_t offset = (const char *)array - (const char *)owner;
+	const size_t all = live[find_live(owner)].size;
 
-	check(offset >= behind && offset <= allocated && size <= allocated - offset,
-	      "%s: bytes %zu to %zu, of %zu to %zu", name, offset, offset + size,
-	      behind, allocated);
+	check(offset >= behind && offset <= all && size <= all - offset,
+	      "%s: bytes %zu to %zu, of %zu to %zu", name, offset, offset + size, behind, all);
 	return offset + size;
 }
 
-static void check_room(const struct kvm_reg_policy *policy, size_t room, size_t longs)
+static void check_list_room(const struct kvm_rule_list *list, size_t room, size_t longs)
 {
-	size_t behind = sizeof(*policy);
+	size_t behind;
 
-	check(policy->max_ranges == room, "room for %u ranges, not %zu",
-	      policy->max_ranges, room);
-	behind = check_array(policy, "bitmaps", policy->bitmaps, longs * sizeof(long), behind);
-	behind = check_array(policy, "ranges", policy->ranges,
-			     (room + 1) * sizeof(*policy->ranges), behind);
-	check_array(policy, "segments", policy->segments,
-		    policy->nr_segments * sizeof(*policy->segments), behind);
+	check(list->max_rules == room, "room for %u rules, not %zu", list->max_rules, room);
+	check(list->size == live[find_live(list)].size, "a list of %zu bytes", list->size);
+	behind = check_array(list, "rules", list->rules, (room + 1) * sizeof(*list->rules),
+			     sizeof(*list));
+	check_array(list, "bitmaps", list->bitmaps, longs * sizeof(long), behind);
 }
 
-/* The engine's copy of a range's bitmap: exactly as long as it has to be */
-static const unsigned long *engine_bitmap(const struct model_range *r, unsigned long **room)
+/* Chains may be shared, but take no more than if neighbours alone shared them. */
+static void check_nr_chains(const struct kvm_reg_policy *policy)
+{
+	const size_t size = policy->chains ? live[find_live(policy->chains)].size : 0;
+	unsigned int most;
+
+	check(size <= MAX_CHAINS * sizeof(u16), "chains of %zu bytes", size);
+	if (nr_rules() > LONG_LIST)
+		return;
+	most = model_chains(MAX_CHAINS);
+	check(!size == !most && size <= most * sizeof(u16), "chains of %zu bytes, not %u",
+	      size, most * 2);
+}
+
+static void check_room(const struct kvm_reg_policy *policy, struct kvm_rule_list *const *mine)
+{
+	const size_t chains = policy->chains ? live[find_live(policy->chains)].size : 0;
+	size_t behind = sizeof(*policy), bytes = policy->size, longs = 0;
+	unsigned int i;
+
+	behind = check_array(policy, "sources", policy->sources,
+			     policy->nr_segments * sizeof(*policy->sources), behind);
+	check_array(policy, "first", policy->first,
+		    policy->nr_segments * sizeof(*policy->first), behind);
+	check(policy->size == live[find_live(policy)].size + chains,
+	      "a policy of %zu bytes, %zu in chains", policy->size, chains);
+
+	for (i = 0; i < KVM_REG_NR_LAYERS; i++)
+		bytes += mine[i] ? mine[i]->size : 0;
+	for (i = 0; i < lists[KVM_REG_LAYER_FILTER].nr; i++)
+		longs += lists[KVM_REG_LAYER_FILTER].rules[i].longs;
+	check(bytes <= MAX_BYTES, "%zu bytes in all", bytes);
+	check(longs || nr_rules() > SHORT_POLICY || bytes <= MAX_BYTES_SHORT,
+	      "%zu bytes in all", bytes);
+	check_nr_chains(policy);
+}
+
+/* The engine's copy of a rule's bitmap: exactly as long as it has to be */
+static const unsigned long *engine_bitmap(const struct model_rule *r, unsigned long **room)
 {
 	unsigned long *bitmap;
 
@@ -448,68 +479,115 @@ static const unsigned long *engine_bitmap(const struct model_range *r, unsigned 
 	return bitmap;
 }
 
-static void add_list(struct kvm_reg_policy *policy)
+static void add_rules(struct kvm_rule_list *list, const struct model_list *from)
 {
-	unsigned long *room = policy->bitmaps;
+	unsigned long *room = list->bitmaps;
+	const struct model_rule *r = from->rules;
 	unsigned int i;
 
-	for (i = 0; i < nr_ranges; i++)
-		kvm_reg_policy_add(policy, (struct kvm_reg_range) {
-			.first = list[i].first,
-			.last = list[i].last,
-			.access = list[i].access,
-			.action = list[i].action,
-			.bitmap = engine_bitmap(&list[i], &room),
+	for (i = 0; i < from->nr; i++, r++)
+		kvm_rule_list_add(list, (struct kvm_reg_rule) {
+			.first = r->first,
+			.last = r->last,
+			.access = r->access,
+			.action = r->action,
+			.number = i,
+			.mask = r->mask,
+			.value = r->value,
+			.bitmap = engine_bitmap(r, &room),
 		});
 }
 
 /* What does not fit is refused with a warning, and changes nothing. */
-static void add_too_many(struct kvm_reg_policy *policy)
+static void add_too_many(struct kvm_rule_list *list)
 {
-	const struct kvm_reg_range range = { .last = U32_MAX, .access = 3, .action = 1 };
+	const struct kvm_reg_rule rule = { .last = U32_MAX, .access = 3, .action = 1 };
+	const u32 nr = list->nr_rules;
 
-	while (policy->nr_ranges < policy->max_ranges)
-		policy->ranges[policy->nr_ranges++] = range;
+	while (list->nr_rules < list->max_rules)
+		list->rules[list->nr_rules++] = rule;
 	warnings = 0;
-	kvm_reg_policy_add(policy, range);
-	check(warnings == 1, "a range too many: %u warnings", warnings);
-	policy->nr_ranges = nr_ranges;
+	kvm_rule_list_add(list, rule);
+	check(warnings == 1, "a rule too many: %u warnings", warnings);
+	list->nr_rules = nr;
 }
 
-/* The list is the caller's: compiling only adds the default to it. */
-static void check_list(const struct kvm_reg_policy *policy)
+static size_t longs_inside(const struct model_list *list)
 {
-	const struct kvm_reg_range *r = policy->ranges;
+	size_t longs = 0;
 	unsigned int i;
 
-	check(policy->nr_ranges == nr_ranges + 1, "%u ranges", policy->nr_ranges);
-	for (i = 0; i < nr_ranges; i++, r++)
-		check(r->first == list[i].first && r->last == list[i].last &&
-		      r->access == list[i].access && r->action == list[i].action &&
-		      !r->bitmap == !list[i].bits &&
-		      (!r->bitmap || !memcmp(r->bitmap, list[i].bits, list[i].longs * 8)),
-		      "range %u has changed", i);
+	for (i = 0; i < list->nr; i++)
+		longs += list->rules[i].inside ? list->rules[i].longs : 0;
+	return longs;
+}
+
+static struct kvm_rule_list *make_list(const struct model_list *from, uint8_t options)
+{
+	const bool spare = options & OPTION_SPARE;
+	const size_t room = from->nr + (spare ? next_random() % 16 : 0);
+	const size_t longs = longs_inside(from) + (spare ? next_random() % 64 : 0);
+	struct kvm_rule_list *list;
+
+	if (!from->present)
+		return NULL;
+
+	list = kvm_rule_list_alloc(room, longs);
+	check(list, "no room for %zu rules and %zu longs", room, longs);
+	check_list_room(list, room, longs);
+	add_rules(list, from);
+	if (options & OPTION_TOO_MANY)
+		add_too_many(list);
+	kvm_rule_list_finish(list, from->default_action);
+	return list;
+}
+
+/* Lists are their makers': compiling changes nothing in them. */
+static void check_list(const struct kvm_rule_list *list, const struct model_list *from)
+{
+	const struct kvm_reg_rule *r = list->rules;
+	const struct model_rule *m = from->rules;
+	unsigned int i;
+
+	check(list->nr_rules == from->nr, "%u rules, not %u", list->nr_rules, from->nr);
+	for (i = 0; i < from->nr; i++, r++, m++)
+		check(r->first == m->first && r->last == m->last && r->access == m->access &&
+		      r->action == m->action && r->number == i && r->mask == m->mask &&
+		      r->value == m->value && !r->bitmap == !m->bits &&
+		      (!r->bitmap || !memcmp(r->bitmap, m->bits, m->longs * 8)),
+		      "rule %u has changed", i);
 	check(!r->first && r->last == U32_MAX && r->access == KVM_REG_ACCESS_MASK &&
-	      r->action == default_action && !r->bitmap, "the default is wrong");
+	      r->action == from->default_action && r->number == KVM_REG_NO_NUMBER &&
+	      !r->mask && !r->bitmap, "the default is wrong");
 }
 
-static void free_policy(struct kvm_reg_policy *policy)
+static void check_users(struct kvm_rule_list *const *mine, unsigned int users)
 {
 	unsigned int i;
 
-	for (i = 0; i < nr_ranges; i++)
-		if (!list[i].inside)
-			free((void *)policy->ranges[i].bitmap);
-	kvm_reg_policy_free(policy);
-	check(!live, "%d allocations are left", live);
+	for (i = 0; i < KVM_REG_NR_LAYERS; i++)
+		check(!mine[i] || refcount_read(&mine[i]->users) == users,
+		      "list %u has %u users, not %u", i, refcount_read(&mine[i]->users), users);
 }
 
-static void check_refused(u32 ranges, size_t longs)
+/* Give up the fuzzer's own reference; bitmaps that are not inside are the fuzzer's. */
+static void put_list(struct kvm_rule_list *list, const struct model_list *from)
 {
-	struct kvm_reg_policy *policy = kvm_reg_policy_alloc(ranges, longs);
+	unsigned int i;
 
-	check(!policy, "room for %u ranges and %zu longs", ranges, longs);
-	check(!live, "%d allocations are left", live);
+	for (i = 0; i < from->nr; i++)
+		if (list && !from->rules[i].inside)
+			free((void *)list->rules[i].bitmap);
+	kvm_rule_list_put(list);
+}
+
+static void check_refused(u32 rules, size_t longs)
+{
+	const size_t before = live_bytes();
+
+	check(!kvm_rule_list_alloc(rules, longs), "room for %u rules and %zu longs",
+	      rules, longs);
+	check(live_bytes() == before, "%zu bytes are left", live_bytes() - before);
 }
 
 /* From what no kernel has to the numbers that wrap all sums */
@@ -517,77 +595,142 @@ static void check_huge(void)
 {
 	const unsigned int bits = next_random() % 36;
 
-	check_refused(nr_ranges, SIZE_MAX >> bits);
-	check_refused(nr_ranges, (SIZE_MAX >> bits) - next_random() % 0x10000);
-	check_refused(nr_ranges, (SIZE_MAX >> 3) + next_random() % 0x10000);
-	check_refused(U16_MAX + next_random() % 0x10000, 0);
+	check_refused(nr_rules(), SIZE_MAX >> bits);
+	check_refused(nr_rules(), (SIZE_MAX >> bits) - next_random() % 0x10000);
+	check_refused(nr_rules(), (SIZE_MAX >> 3) + next_random() % 0x10000);
+	check_refused(KVM_REG_CHAIN / 2 + next_random() % 0x10000, 0);
 	check_refused(U32_MAX - next_random() % 0x10000, 0);
 }
 
-static size_t longs_inside(void)
+/* A compilation that fails leaves nothing, and the lists to their owner alone. */
+static void check_failed(struct kvm_rule_list *const *mine, long want)
 {
-	size_t longs = 0;
-	unsigned int i;
+	const size_t before = live_bytes();
+	struct kvm_reg_policy *policy;
 
-	for (i = 0; i < nr_ranges; i++)
-		longs += list[i].inside ? list[i].longs : 0;
-	return longs;
+	policy = kvm_reg_policy_compile(mine[KVM_REG_LAYER_RULES], mine[KVM_REG_LAYER_FILTER]);
+	check(IS_ERR(policy) && PTR_ERR(policy) == want, "compiled, or not with error %ld", want);
+	check(live_bytes() == before, "%zd bytes are left", live_bytes() - before);
+	check_users(mine, 1);
 }
 
-static void check_policy(struct kvm_reg_policy *policy, uint8_t options, size_t room,
-			 size_t longs)
+/* For the policy, for what compiling takes, and for the chains if there are any */
+static void check_no_mem(struct kvm_rule_list *const *mine, bool chains)
 {
-	add_list(policy);
-	if (options & OPTION_TOO_MANY)
-		add_too_many(policy);
+	unsigned int i;
 
-	warnings = 0;
-	kvm_reg_policy_compile(policy, default_action);
-	check(!warnings, "%u warnings", warnings);
-	check_list(policy);
-	check_room(policy, room, longs);
+	for (i = 1; i <= 2 + chains; i++) {
+		until_failure = i;
+		check_failed(mine, -ENOMEM);
+		until_failure = 0;
+	}
+}
+
+static void check_too_big(struct kvm_rule_list *const *mine)
+{
+	const unsigned int most = model_chains(MAX_CHAINS);
+
+	/* A chain is made before it is found to be like its neighbour. */
+	check(most + MAX_CHAIN > MAX_CHAINS, "refused for chains of %u", most);
+	check_failed(mine, -E2BIG);
+}
+
+static void check_policy(struct kvm_reg_policy *policy, struct kvm_rule_list *const *mine,
+			 uint8_t options)
+{
+	unsigned int i;
+
+	for (i = 0; i < KVM_REG_NR_LAYERS; i++) {
+		check(policy->lists[i] == mine[i] && policy->nr_rules[i] == lists[i].nr,
+		      "list %u is not the policy's", i);
+		if (mine[i])
+			check_list(mine[i], &lists[i]);
+	}
 	check_segments(policy);
-	check_window_action(policy);
+	check_room(policy, mine);
 	check_verdicts(policy);
 	if (options & OPTION_WINDOWS)
 		check_windows(policy);
 }
 
-static void fuzz_list(uint8_t options)
+/* Policies that share a list, as while one replaces the other */
+static void check_replace(struct kvm_reg_policy *policy, struct kvm_rule_list *const *mine)
 {
-	const size_t room = nr_ranges + (options & OPTION_SPARE ? next_random() % 16 : 0);
-	const size_t longs = longs_inside() + (options & OPTION_SPARE ? next_random() % 64 : 0);
+	struct kvm_rule_list *rules = mine[KVM_REG_LAYER_RULES];
+	struct kvm_rule_list *filter = mine[KVM_REG_LAYER_FILTER];
+	struct kvm_reg_policy *a, *b;
+
+	a = kvm_reg_policy_compile(rules, NULL);
+	b = kvm_reg_policy_compile(NULL, filter);
+	check(!IS_ERR(a) && !IS_ERR(b), "the lists compile only together");
+	check_users(mine, 3);
+	kvm_reg_policy_free(a);
+	kvm_reg_policy_free(b);
+	kvm_reg_policy_free(NULL);
+	check_verdicts(policy);
+}
+
+static void fuzz_policy(struct kvm_rule_list *const *mine, uint8_t options)
+{
+	const size_t before = live_bytes();
 	struct kvm_reg_policy *policy;
 
-	no_mem = options & OPTION_NO_MEM;
-	if (no_mem) {
-		check_refused(room, longs);
+	warnings = 0;
+	policy = kvm_reg_policy_compile(mine[KVM_REG_LAYER_RULES], mine[KVM_REG_LAYER_FILTER]);
+	if (IS_ERR(policy)) {
+		check(PTR_ERR(policy) == -E2BIG, "not compiled: %ld", PTR_ERR(policy));
+		check_too_big(mine);
 		return;
+	}
+
+	check(live_bytes() == before + policy->size, "%zu bytes, not %zu",
+	      live_bytes() - before, policy->size);
+	check_users(mine, 2);
+	check_policy(policy, mine, options);
+	if (options & OPTION_REPLACE)
+		check_replace(policy, mine);
+	if (options & OPTION_NO_MEM) {
+		const bool chains = policy->chains;
+
+		kvm_reg_policy_free(policy);
+		check_no_mem(mine, chains);
+		return;
+	}
+	kvm_reg_policy_free(policy);
+	check(!warnings, "%u warnings", warnings);
+}
+
+static void fuzz_lists(uint8_t options)
+{
+	struct kvm_rule_list *mine[KVM_REG_NR_LAYERS];
+	unsigned int i;
+
+	until_failure = options & OPTION_NO_MEM;
+	if (until_failure) {
+		until_failure = 1;
+		check_refused(nr_rules(), 0);
 	}
 	if (options & OPTION_HUGE)
 		check_huge();
 
-	policy = kvm_reg_policy_alloc(room, longs);
-	check(policy, "no room for %zu ranges and %zu longs", room, longs);
-	check_policy(policy, options, room, longs);
-	free_policy(policy);
+	for (i = 0; i < KVM_REG_NR_LAYERS; i++)
+		mine[i] = make_list(&lists[i], options);
+	fuzz_policy(mine, options);
+	check_users(mine, 1);
+	for (i = 0; i < KVM_REG_NR_LAYERS; i++)
+		put_list(mine[i], &lists[i]);
+	check(!live_bytes(), "%zu bytes are left", live_bytes());
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
-	uint32_t hash = 0;
-	size_t i;
-
 	if (size < HEADER_SIZE)
 		return 0;
 
-	decode_list(data, size);
-	for (i = 0; i < size; i++)
-		hash = hash * 31 + data[i];
-	seed_random(hash);
-	fuzz_list(data[0]);
-	free_list();
+	model_decode(data, size);
+	fuzz_lists(data[0]);
+	model_free();
 	return 0;
 }

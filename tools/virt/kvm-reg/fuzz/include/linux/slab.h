@@ -7,6 +7,7 @@
 
 #define GFP_KERNEL_ACCOUNT	GFP_KERNEL
 
+void *kvmalloc(size_t size, gfp_t flags);
 void *kvzalloc(size_t size, gfp_t flags);
 void kvfree(const void *p);
 
