@@ -2,8 +2,9 @@
 #
 # Every target is a script's one line; the scripts have --help.
 #
-## make run         see the patched kernel at work, on an emulated machine: under a
-##                  small VMM that filters MSRs, and under Debian's QEMU
+## make run         see the patched kernel at work, on an emulated machine: under
+##                  small VMMs that filter MSRs and that allow three by register
+##                  rules, and under Debian's QEMU
 ## make test        KUnit, kselftests and costs, on an AMD and on an Intel machine
 ##                  (LANE=svm, LANE=vmx: just the one; LANE=debug: on a kernel that
 ##                  looks for memory errors, races and leaks; TESTS=pattern: just
@@ -14,7 +15,8 @@
 ##                  AMD's or Intel's. Its stdout and its exit status are the
 ##                  command's
 ## make shell       a shell on that machine
-## make bench       what accesses and filters cost, unpatched beside patched
+## make bench       what accesses, filters and rules cost, unpatched beside patched,
+##                  as a table and, in out/, as a chart
 ## make fuzz [SECONDS=60]
 ##                  fuzz compile and look-up in userspace, against a model
 ## make fuzz-abi [SEED=n] [ROUNDS=2000] [LANE=svm|vmx]

@@ -1,0 +1,235 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * A default-deny policy: a guest that may access three MSRs and no other.
+ *
+ * set_policy(), save_policy() and restore_policy() know no more of this program
+ * than the VM's file descriptor: copy them.  The reference,
+ * Documentation/virt/kvm/x86/reg-rules.rst, shows them as they are here.
+ */
+#include <err.h>
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/ioctl.h>
+
+#include "vmm.h"
+
+#define MSR_IA32_TSC	0x00000010
+#define MSR_IA32_CR_PAT	0x00000277
+#define MSR_EFER	0xc0000080
+
+#define READ		KVM_X86_REG_READ
+#define WRITE		KVM_X86_REG_WRITE
+#define ALLOW(msr, how) \
+	{ .first = msr, .last = msr, .access = how, .action = KVM_X86_REG_ALLOW }
+
+static const struct kvm_x86_reg_rule rules[] = {
+	ALLOW(MSR_IA32_TSC, READ),
+	ALLOW(MSR_IA32_CR_PAT, READ | WRITE),
+	ALLOW(MSR_EFER, READ | WRITE),
+};
+
+/* What the rules do not allow raises #GP in the guest. */
+static void set_policy(int vm)
+{
+	const int nr_rules = sizeof(rules) / sizeof(rules[0]);
+	struct kvm_x86_reg_rules policy = {
+		.nr_rules = nr_rules,
+		.msr_default = KVM_X86_REG_GP,
+		.rules = (unsigned long)rules,
+	};
+
+	if (ioctl(vm, KVM_CHECK_EXTENSION, KVM_CAP_X86_REG_RULES) < nr_rules)
+		errx(2, "KVM_CAP_X86_REG_RULES: not in this kernel");
+	if (ioctl(vm, KVM_X86_SET_REG_RULES, &policy))
+		err(2, "KVM_X86_SET_REG_RULES");
+}
+
+struct saved_policy {
+	struct kvm_x86_reg_rules head;
+	struct kvm_x86_reg_rule rules[];
+};
+
+/* The policy in force; free() it. */
+static struct saved_policy *save_policy(int vm)
+{
+	struct kvm_x86_reg_rules head = {};
+	struct saved_policy *saved;
+
+	/* Without room for the rules, it fails, but says how many there are. */
+	if (ioctl(vm, KVM_X86_GET_REG_RULES, &head) && errno != E2BIG)
+		err(2, "KVM_X86_GET_REG_RULES");
+
+	saved = calloc(1, sizeof(*saved) + head.nr_rules * sizeof(saved->rules[0]));
+	if (!saved)
+		err(2, "calloc");
+
+	saved->head.nr_rules = head.nr_rules;
+	saved->head.rules = (unsigned long)saved->rules;
+	if (ioctl(vm, KVM_X86_GET_REG_RULES, &saved->head))
+		err(2, "KVM_X86_GET_REG_RULES");
+	return saved;
+}
+
+/* The policy may come from another process, or another machine. */
+static void restore_policy(int vm, struct saved_policy *saved)
+{
+	saved->head.rules = (unsigned long)saved->rules;
+	if (ioctl(vm, KVM_X86_SET_REG_RULES, &saved->head))
+		err(2, "KVM_X86_SET_REG_RULES");
+}
+
+#define ANY		(~0ULL)		/* in place of an expected value */
+
+struct access {
+	bool write;
+	bool refused;
+	__u32 index;
+	const char *name;
+	__u64 value;		/* of a write; expected of a read */
+};
+
+static const struct access accesses[] = {
+	{ false, false, MSR_IA32_TSC, "MSR_IA32_TSC", ANY },
+	{ true, true, MSR_IA32_TSC, "MSR_IA32_TSC", 0 },
+	{ true, false, MSR_IA32_CR_PAT, "MSR_IA32_CR_PAT", 0x0606060606060606 },
+	{ false, false, MSR_IA32_CR_PAT, "MSR_IA32_CR_PAT", 0x0606060606060606 },
+	{ true, false, MSR_EFER, "MSR_EFER", 0x1 },
+	{ false, false, MSR_EFER, "MSR_EFER", 0x1 },
+
+	/* Without a policy, KVM would answer this one ... */
+	{ false, true, 0x0000008b, "MSR_IA32_UCODE_REV", 0 },
+	/* ... and leave these to the hardware. */
+	{ true, true, 0x00000174, "MSR_IA32_SYSENTER_CS", 0x10 },
+	{ false, true, 0x00000174, "MSR_IA32_SYSENTER_CS", 0 },
+};
+
+static const char usage[] =
+	"Usage: default-deny [--help]\n"
+	"\n"
+	"Show what KVM's register rules do: a VM's guest may access three MSRs, and gets\n"
+	"#GP for any other.  The VM's policy is then read back and given to a second VM,\n"
+	"whose guest makes the same accesses.\n"
+	"\n"
+	"Needs /dev/kvm and a kernel with KVM_CAP_X86_REG_RULES.\n"
+	"\n"
+	"Exit status: 0 all as the policy says, 1 some not, 2 could not run.\n";
+
+/* Make access @a, print its line, and return whether it was as expected. */
+static bool show_access(struct vmm *vm, const struct access *a)
+{
+	const struct vmm_access access = {
+		.write = a->write,
+		.index = a->index,
+		.value = a->value,
+		.times = 1,
+	};
+	struct vmm_vcpu *vcpu = &vm->vcpus[0];
+	__u64 value;
+	bool gp;
+
+	vmm_start(vm, vcpu, &access);
+	if (vmm_run(vcpu))
+		vmm_fail("KVM_RUN: exit for MSR 0x%08x: nothing asked for it", a->index);
+
+	gp = vmm_faults(vm);
+	value = vmm_value(vcpu);
+	printf("  %s 0x%08x  %-20s  %-7s  ", a->write ? "wrmsr" : "rdmsr", a->index,
+	       a->name, a->refused ? "refused" : "allowed");
+	if (gp)
+		puts("#GP");
+	else if (a->write)
+		puts("done");
+	else
+		printf("value 0x%llx\n", value);
+
+	if (gp == a->refused && (gp || a->write || a->value == ANY || a->value == value))
+		return true;
+
+	puts("  ^^^^^ not as the policy says");
+	return false;
+}
+
+/* Returns how many accesses were not as expected. */
+static int run_guest(struct vmm *vm)
+{
+	int wrong = 0;
+	size_t i;
+
+	for (i = 0; i < ARRAY_SIZE(accesses); i++)
+		wrong += !show_access(vm, &accesses[i]);
+	return wrong;
+}
+
+static void show_policy(const struct saved_policy *policy)
+{
+	__u32 i;
+
+	printf("policy: #GP for all but\n");
+	for (i = 0; i < policy->head.nr_rules; i++)
+		printf("  %-4s %-5s 0x%08x\n",
+		       policy->rules[i].access & READ ? "read" : "",
+		       policy->rules[i].access & WRITE ? "write" : "",
+		       policy->rules[i].first);
+}
+
+static bool is_same(const struct saved_policy *a, const struct saved_policy *b)
+{
+	return a->head.flags == b->head.flags &&
+	       a->head.msr_default == b->head.msr_default &&
+	       a->head.nr_rules == b->head.nr_rules &&
+	       !memcmp(a->rules, b->rules, a->head.nr_rules * sizeof(a->rules[0]));
+}
+
+static void create_vm(struct vmm *vm)
+{
+	struct vmm_vcpu *vcpu;
+
+	vmm_create(vm);
+	vcpu = vmm_add_vcpu(vm);
+	vmm_set_supported_cpuid(vm, vcpu);
+}
+
+int main(int argc, char **argv)
+{
+	const int made = 2 * ARRAY_SIZE(accesses);
+	struct saved_policy *saved, *restored;
+	struct vmm first, second;
+	int wrong;
+
+	if (argc == 2 && !strcmp(argv[1], "--help")) {
+		fputs(usage, stdout);
+		return 0;
+	}
+	if (argc > 1)
+		vmm_fail("unknown argument %s: try --help", argv[1]);
+
+	create_vm(&first);
+	set_policy(first.vm_fd);
+	saved = save_policy(first.vm_fd);
+	show_policy(saved);
+	puts("first VM:");
+	wrong = run_guest(&first);
+
+	create_vm(&second);
+	restore_policy(second.vm_fd, saved);
+	restored = save_policy(second.vm_fd);
+	puts("second VM, with the policy of the first:");
+	wrong += run_guest(&second);
+
+	if (!is_same(saved, restored)) {
+		puts("the policies of the VMs differ");
+		wrong++;
+	}
+	if (wrong)
+		printf("%d accesses, %d not as the policy says\n", made, wrong);
+	else
+		printf("%d accesses, all as the policy says\n", made);
+
+	free(saved);
+	free(restored);
+	vmm_destroy(&first);
+	vmm_destroy(&second);
+	return wrong != 0;
+}
