@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * MSR filter: what is refused and why, and what its list of rules says.
+ * MSR filter: what is refused and why, and what its table says.
  */
 #include <kunit/test.h>
 
@@ -10,12 +10,13 @@
 #include <linux/prandom.h>
 #include <linux/uaccess.h>
 
-#include "msr_filter.h"
-#include "reg_policy.h"
+#include "reg_access.h"
 #include "reg_policy_kunit.h"
 
 #define SEED		0x6d7372
 #define ROUNDS		100
+#define ALLOW		KVM_X86_REG_RULE_ALLOW
+#define DENY		KVM_X86_REG_RULE_DENY
 #define MAX_NMSRS	(KVM_MSR_FILTER_MAX_BITMAP_SIZE * BITS_PER_BYTE)
 
 /* Maps a bitmap of the largest size for each range. */
@@ -50,35 +51,36 @@ static struct kvm_msr_filter_range deny(struct kunit *test, u32 base, u32 nmsrs)
 	};
 }
 
-/* Returns a policy that is the only owner of the filter's list. */
+/* Returns a policy that is the only user of the filter's table. */
 static struct kvm_reg_policy *compile(struct kunit *test, struct kvm_msr_filter filter)
 {
-	struct kvm_rule_list *list = kvm_msr_filter_list(&filter);
+	struct kvm_reg_table *table = kvm_msr_filter_table(&filter);
+	struct kvm_reg_table *tables[] = { [KVM_REG_FILTER] = table };
 	struct kvm_reg_policy *policy;
 
-	KUNIT_ASSERT_NOT_ERR_OR_NULL(test, list);
-	policy = kvm_reg_policy_compile(NULL, list);
-	kvm_rule_list_put(list);
-	KUNIT_ASSERT_NOT_ERR_OR_NULL(test, policy);
+	KUNIT_ASSERT_NOT_ERR_OR_NULL(test, table);
+	policy = kvm_reg_policy_alloc(tables);
+	kvm_reg_table_put(table);
+	KUNIT_ASSERT_NOT_NULL(test, policy);
 	return policy;
 }
 
 static void expect_errno(struct kunit *test, struct kvm_msr_filter filter, int err)
 {
-	KUNIT_EXPECT_EQ(test, PTR_ERR_OR_ZERO(kvm_msr_filter_list(&filter)), err);
+	KUNIT_EXPECT_EQ(test, PTR_ERR_OR_ZERO(kvm_msr_filter_table(&filter)), err);
 }
 
 static int action(const struct kvm_reg_policy *policy, u32 index, u32 access)
 {
-	return kvm_reg_policy_lookup(policy, index, access, 0).action;
+	return kvm_reg_kunit_decide(policy, index, access, 0).action;
 }
 
 static void expect(struct kunit *test, const struct kvm_reg_policy *policy, u32 index,
-		   enum kvm_reg_action want)
+		   u8 want)
 {
-	KUNIT_EXPECT_EQ_MSG(test, action(policy, index, KVM_REG_READ), want,
+	KUNIT_EXPECT_EQ_MSG(test, action(policy, index, KVM_MSR_FILTER_READ), want,
 			    "read of 0x%x", index);
-	KUNIT_EXPECT_EQ_MSG(test, action(policy, index, KVM_REG_WRITE), want,
+	KUNIT_EXPECT_EQ_MSG(test, action(policy, index, KVM_MSR_FILTER_WRITE), want,
 			    "write of 0x%x", index);
 }
 
@@ -171,7 +173,7 @@ static void empty_filter_test(struct kunit *test)
 	filter.ranges[3] = deny(test, U32_MAX, 0);
 	filter.ranges[3].flags = U32_MAX;
 	filter.ranges[3].bitmap = NULL;
-	KUNIT_EXPECT_NULL(test, kvm_msr_filter_list(&filter));
+	KUNIT_EXPECT_NULL(test, kvm_msr_filter_table(&filter));
 }
 
 /* A bitmap may end where userspace's memory does. */
@@ -202,10 +204,10 @@ static void ends_at_2_to_the_32_test(struct kunit *test)
 		filter.ranges[0] = deny(test, 0U - nmsrs[i], nmsrs[i]);
 		policy = compile(test, filter);
 
-		expect(test, policy, U32_MAX, KVM_REG_DENY);
-		expect(test, policy, 0U - nmsrs[i], KVM_REG_DENY);
-		expect(test, policy, 0U - nmsrs[i] - 1, KVM_REG_ALLOW);
-		expect(test, policy, 0, KVM_REG_ALLOW);
+		expect(test, policy, U32_MAX, DENY);
+		expect(test, policy, 0U - nmsrs[i], DENY);
+		expect(test, policy, 0U - nmsrs[i] - 1, ALLOW);
+		expect(test, policy, 0, ALLOW);
 		kvm_reg_policy_free(policy);
 	}
 }
@@ -220,22 +222,22 @@ static void x2apic_is_exempt_test(struct kunit *test)
 	policy = compile(test, filter);
 
 	for (index = 0x800; index <= 0x8ff; index++)
-		expect(test, policy, index, KVM_REG_ALLOW);
+		expect(test, policy, index, ALLOW);
 
-	expect(test, policy, 0x7ff, KVM_REG_DENY);
-	expect(test, policy, 0x900, KVM_REG_DENY);
+	expect(test, policy, 0x7ff, DENY);
+	expect(test, policy, 0x900, DENY);
 	kvm_reg_policy_free(policy);
 }
 
 static void expect_number(struct kunit *test, const struct kvm_reg_policy *policy,
-			  u32 index, u16 number)
+			  u32 index, int number)
 {
-	struct kvm_reg_verdict verdict = kvm_reg_policy_lookup(policy, index, KVM_REG_READ, 0);
+	struct kvm_reg_decision decision;
 
-	KUNIT_EXPECT_EQ(test, verdict.action, KVM_REG_DENY);
-	KUNIT_EXPECT_EQ(test, verdict.layer, KVM_REG_LAYER_FILTER);
-	KUNIT_ASSERT_NOT_NULL(test, verdict.rule);
-	KUNIT_EXPECT_EQ_MSG(test, verdict.rule->number, number, "read of 0x%x", index);
+	decision = kvm_reg_kunit_decide(policy, index, KVM_MSR_FILTER_READ, 0);
+	KUNIT_EXPECT_EQ(test, decision.action, DENY);
+	KUNIT_EXPECT_EQ(test, decision.list, KVM_REG_FILTER);
+	KUNIT_EXPECT_EQ_MSG(test, decision.rule, number, "read of 0x%x", index);
 }
 
 /* Userspace knows a range by its place, empty ranges included. */
@@ -252,7 +254,7 @@ static void numbers_test(struct kunit *test)
 
 	for (i = 0; i < ARRAY_SIZE(used); i++)
 		expect_number(test, policy, i * 0x10000, used[i]);
-	expect_number(test, policy, U32_MAX, KVM_REG_NO_NUMBER);
+	expect_number(test, policy, U32_MAX, -1);
 	kvm_reg_policy_free(policy);
 }
 
@@ -260,13 +262,13 @@ static void numbers_test(struct kunit *test)
 static void fails_open_exits_test(struct kunit *test)
 {
 	struct kvm_msr_filter filter = {};
-	struct kvm_rule_list *list;
+	struct kvm_reg_table *table;
 
 	filter.ranges[0] = deny(test, 0, 1);
-	list = kvm_msr_filter_list(&filter);
-	KUNIT_ASSERT_NOT_ERR_OR_NULL(test, list);
-	KUNIT_EXPECT_FALSE(test, list->fail_closed);
-	kvm_rule_list_put(list);
+	table = kvm_msr_filter_table(&filter);
+	KUNIT_ASSERT_NOT_ERR_OR_NULL(test, table);
+	KUNIT_EXPECT_FALSE(test, table->flags);
+	kvm_reg_table_put(table);
 }
 
 /*
@@ -301,10 +303,10 @@ static int model(const struct kvm_msr_filter *filter, u32 index, u32 access)
 static void check_access(struct kunit *test, const struct kvm_msr_filter *filter,
 			 const struct kvm_reg_policy *policy, u32 index, u32 access)
 {
-	struct kvm_reg_verdict got = kvm_reg_policy_lookup(policy, index, access, ~0ULL);
+	struct kvm_reg_decision got = kvm_reg_kunit_decide(policy, index, access, ~0ULL);
 	int want = model(filter, index, access);
 
-	KUNIT_ASSERT_EQ_MSG(test, got.action, want < 0 ? KVM_REG_ALLOW : KVM_REG_DENY,
+	KUNIT_ASSERT_EQ_MSG(test, got.action, want < 0 ? ALLOW : DENY,
 			    "access %u to 0x%x", access, index);
 	if (kvm_reg_policy_allows_plainly(policy, index, access))
 		KUNIT_ASSERT_LT_MSG(test, want, 0, "access %u to 0x%x", access, index);
@@ -312,16 +314,16 @@ static void check_access(struct kunit *test, const struct kvm_msr_filter *filter
 		return;
 
 	if (want == KVM_MSR_FILTER_MAX_RANGES)
-		want = KVM_REG_NO_NUMBER;
-	KUNIT_ASSERT_EQ(test, got.layer, KVM_REG_LAYER_FILTER);
-	KUNIT_ASSERT_EQ_MSG(test, got.rule->number, want, "access %u to 0x%x", access, index);
+		want = -1;
+	KUNIT_ASSERT_EQ(test, got.list, KVM_REG_FILTER);
+	KUNIT_ASSERT_EQ_MSG(test, got.rule, want, "access %u to 0x%x", access, index);
 }
 
 static void check(struct kunit *test, const struct kvm_msr_filter *filter,
 		  const struct kvm_reg_policy *policy, u32 index)
 {
-	check_access(test, filter, policy, index, KVM_REG_READ);
-	check_access(test, filter, policy, index, KVM_REG_WRITE);
+	check_access(test, filter, policy, index, KVM_MSR_FILTER_READ);
+	check_access(test, filter, policy, index, KVM_MSR_FILTER_WRITE);
 }
 
 /* A quarter of the ranges are empty. */

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /*
- * Register access: a register policy at work in a VM.
+ * Register access: put a VM's register policy in force, and ask it.
  */
 #ifndef __KVM_X86_REG_ACCESS_H
 #define __KVM_X86_REG_ACCESS_H
@@ -9,96 +9,70 @@
 #include <linux/srcu.h>
 
 #include "reg_policy.h"
+#include "x86.h"
 
-int kvm_rule_list_install(struct kvm *kvm, enum kvm_reg_layer_id layer,
-			  struct kvm_rule_list *list);
-struct kvm_rule_list *kvm_rule_list_get(struct kvm *kvm, enum kvm_reg_layer_id layer);
+int kvm_reg_table_install(struct kvm *kvm, enum kvm_reg_list_id list,
+			  struct kvm_reg_table *table);
+struct kvm_reg_table *kvm_reg_table_get(struct kvm *kvm, enum kvm_reg_list_id list);
+bool kvm_reg_policy_needs_state(struct kvm *kvm);
 void kvm_reg_policy_destroy(struct kvm *kvm);
 
-bool kvm_msr_may_passthrough(struct kvm_vcpu *vcpu, u32 index,
-			     enum kvm_reg_access access);
+bool kvm_reg_may_passthrough(struct kvm_vcpu *vcpu, u32 index, u32 access);
+int kvm_reg_check(struct kvm_vcpu *vcpu, u32 index, u32 access, u64 *data);
+u64 kvm_reg_changed_bits(struct kvm_vcpu *vcpu, u32 index, u64 data);
+int kvm_reg_decide(struct kvm_vcpu *vcpu, const struct kvm_reg_table *table,
+		   const struct kvm_x86_reg_rule *rule, u32 index, u32 access, u64 *data);
 
-void kvm_msr_note_verdict(struct kvm_vcpu *vcpu, enum kvm_reg_access access, u32 index,
-			  u64 value, struct kvm_reg_verdict verdict);
+/* KVM_X86_SET_MSR_FILTER: msr_filter.c */
+struct kvm_reg_table *kvm_msr_filter_table(const struct kvm_msr_filter *filter);
+int kvm_vm_ioctl_set_msr_filter(struct kvm *kvm, struct kvm_msr_filter *filter);
 
-bool __kvm_msr_read_is_decided(struct kvm_vcpu *vcpu, const struct kvm_reg_policy *policy,
-			       u32 index, u64 *data, int *ret);
-bool __kvm_msr_write_is_decided(struct kvm_vcpu *vcpu, const struct kvm_reg_policy *policy,
-				u32 index, u64 data, int *ret);
+/* KVM_X86_{SET,GET}_REG_RULES: reg_rules.c */
+struct kvm_reg_table *kvm_reg_rules_table(const struct kvm_x86_reg_rules *head);
+int kvm_vm_ioctl_set_reg_rules(struct kvm *kvm, void __user *argp);
+int kvm_vm_ioctl_get_reg_rules(struct kvm *kvm, void __user *argp);
 
-/* Tearing down a vCPU in guest mode loads MSRs, too, with no one to race. */
+/* The file reg_policy of the VM's debugfs folder: reg_debugfs.c */
+void kvm_reg_policy_create_debugfs(struct kvm *kvm);
+
 static inline const struct kvm_reg_policy *kvm_reg_policy(struct kvm *kvm)
 {
-	return srcu_dereference_check(kvm->arch.reg_policy, &kvm->srcu,
-				      !refcount_read(&kvm->users_count));
+	return srcu_dereference(kvm->arch.reg_policy, &kvm->srcu);
 }
 
-/* Is an access plainly KVM's to handle?  See kvm_reg_policy_allows_slot(). */
-static __always_inline bool kvm_reg_policy_allows(const struct kvm_reg_policy *policy,
-						  u32 index, enum kvm_reg_access access)
-{
-	long slot = kvm_reg_slot(index);
-
-	if (slot < 0)
-		return kvm_reg_policy_allows_elsewhere(policy, index, access);
-
-	return kvm_reg_policy_allows_slot(policy, slot, access);
-}
-
-/**
- * kvm_msr_is_allowed - is a guest's access to an MSR plainly KVM's to handle?
- * @vcpu: The vCPU; kvm->srcu is held, or @vcpu is being destroyed with its VM.
- * @index: The MSR.
- * @access: KVM_REG_READ or KVM_REG_WRITE.
- *
- * Return: false if the policy has, or may have, anything else to say.
- */
-static inline bool kvm_msr_is_allowed(struct kvm_vcpu *vcpu, u32 index,
-				      enum kvm_reg_access access)
+/* Is the access allowed with nothing else to do?  False outside of the windows. */
+static __always_inline bool kvm_reg_allows_plainly(struct kvm_vcpu *vcpu, u32 index,
+						   u32 access)
 {
 	const struct kvm_reg_policy *policy = kvm_reg_policy(vcpu->kvm);
 
-	return !policy || kvm_reg_policy_allows(policy, index, access);
+	return !policy || kvm_reg_policy_allows_plainly(policy, index, access);
 }
 
-/**
- * kvm_msr_read_is_decided - does the policy decide a guest's read of an MSR?
- * @vcpu: The vCPU; kvm->srcu is held, or @vcpu is being destroyed with its VM.
- * @index: The MSR.
- * @data: Set to what the guest reads, if the policy says so.
- * @ret: If it decides, set to 0 if @data was set, else KVM_MSR_RET_*.
- *
- * Return: false if the read is KVM's to perform.
+/*
+ * Returns KVM_MSR_RET_ALLOWED if the guest's access to an MSR is KVM's to handle.  If
+ * not, the access is complete: 0 if it succeeds, with what a read returns in @data,
+ * or another KVM_MSR_RET_*.  A write is of @data.
  */
-static __always_inline bool kvm_msr_read_is_decided(struct kvm_vcpu *vcpu, u32 index,
-						    u64 *data, int *ret)
+static __always_inline int __kvm_reg_check(struct kvm_vcpu *vcpu, u32 index, u32 access,
+					   u64 *data)
 {
 	const struct kvm_reg_policy *policy = kvm_reg_policy(vcpu->kvm);
+	const struct kvm_x86_reg_rule *rule;
+	const struct kvm_reg_table *table;
+	u64 changed = 0;
 
-	if (!policy || kvm_reg_policy_allows(policy, index, KVM_REG_READ))
-		return false;
+	if (!policy || kvm_reg_policy_allows_plainly(policy, index, access))
+		return KVM_MSR_RET_ALLOWED;
 
-	return __kvm_msr_read_is_decided(vcpu, policy, index, data, ret);
-}
+	if (access == KVM_X86_REG_RULE_WRITE && kvm_reg_policy_compares(policy, index))
+		changed = kvm_reg_changed_bits(vcpu, index, *data);
 
-/**
- * kvm_msr_write_is_decided - does the policy decide a guest's write to an MSR?
- * @vcpu: The vCPU; kvm->srcu is held, or @vcpu is being destroyed with its VM.
- * @index: The MSR.
- * @data: What the guest writes.
- * @ret: If it decides, set to 0 if the write is dropped, else KVM_MSR_RET_*.
- *
- * Return: false if the write is KVM's to perform.
- */
-static __always_inline bool kvm_msr_write_is_decided(struct kvm_vcpu *vcpu, u32 index,
-						     u64 data, int *ret)
-{
-	const struct kvm_reg_policy *policy = kvm_reg_policy(vcpu->kvm);
+	rule = kvm_reg_policy_find(policy, index, access, changed, &table);
+	if (!rule)
+		return KVM_MSR_RET_ALLOWED;
 
-	if (!policy || kvm_reg_policy_allows(policy, index, KVM_REG_WRITE))
-		return false;
-
-	return __kvm_msr_write_is_decided(vcpu, policy, index, data, ret);
+	return kvm_reg_decide(vcpu, table, rule, index, access, data);
 }
 
 #endif /* __KVM_X86_REG_ACCESS_H */

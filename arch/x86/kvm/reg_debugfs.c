@@ -2,95 +2,80 @@
 /*
  * Register debugfs: show the policy that is in force for a VM.
  */
-#include <linux/cleanup.h>
 #include <linux/debugfs.h>
 #include <linux/kvm_host.h>
 #include <linux/seq_file.h>
 
 #include "reg_access.h"
-#include "reg_debugfs.h"
-
-static const char * const layer_names[KVM_REG_NR_LAYERS] = {
-	[KVM_REG_LAYER_RULES]	= "rules",
-	[KVM_REG_LAYER_FILTER]	= "filter",
-};
 
 static const char * const access_names[] = {
-	[KVM_REG_READ]		= "r",
-	[KVM_REG_WRITE]		= "w",
-	[KVM_REG_ACCESS_MASK]	= "rw",
+	[KVM_X86_REG_RULE_READ]		= "r",
+	[KVM_X86_REG_RULE_WRITE]	= "w",
+	[KVM_REG_RW]			= "rw",
 };
 
-static const char * const action_names[KVM_REG_NR_ACTIONS] = {
-	[KVM_REG_ALLOW]		= "allow",
-	[KVM_REG_DENY]		= "deny",
-	[KVM_REG_GP]		= "gp",
-	[KVM_REG_EXIT]		= "exit",
-	[KVM_REG_IGNORE]	= "ignore",
-	[KVM_REG_AUDIT]		= "audit",
+static const char * const action_names[] = {
+	[KVM_X86_REG_RULE_ALLOW]	= "allow",
+	[KVM_X86_REG_RULE_DENY]		= "deny",
+	[KVM_X86_REG_RULE_GP]		= "gp",
+	[KVM_X86_REG_RULE_EXIT]		= "exit",
+	[KVM_X86_REG_RULE_IGNORE]	= "ignore",
+	[KVM_X86_REG_RULE_AUDIT]	= "audit",
 };
 
-static void show_rule(struct seq_file *m, const struct kvm_reg_rule *rule)
+static void show_table(struct seq_file *m, const char *name,
+		       const struct kvm_reg_table *table)
 {
-	/* The x2APIC's, which userspace did not ask for. */
-	if (rule->number == KVM_REG_NO_NUMBER)
-		return;
-
-	seq_printf(m, "%u: 0x%08x-0x%08x %s %s", rule->number, rule->first, rule->last,
-		   access_names[rule->access], action_names[rule->action]);
-	if (rule->mask)
-		seq_printf(m, " mask 0x%llx", rule->mask);
-	if (rule->action == KVM_REG_IGNORE)
-		seq_printf(m, " value 0x%llx", rule->value);
-	if (rule->bitmap)
-		seq_puts(m, " bitmap");
-	seq_putc(m, '\n');
-}
-
-static void show_list(struct seq_file *m, const struct kvm_rule_list *list,
-		      const char *name)
-{
+	const struct kvm_x86_reg_rule *rule;
 	u32 i;
 
-	if (!list)
-		return;
-
 	seq_printf(m, "%s: default %s%s\n", name,
-		   action_names[list->rules[list->nr_rules].action],
-		   list->fail_closed ? ", fail closed" : "");
-	for (i = 0; i < list->nr_rules; i++)
-		show_rule(m, &list->rules[i]);
-}
+		   action_names[table->rules[table->nr_rules].action],
+		   table->flags & KVM_X86_REG_RULES_FAIL_CLOSED ? ", fail closed" : "");
 
-static void show_memory(struct seq_file *m, const struct kvm_reg_policy *policy)
-{
-	size_t size = policy->size;
-	int layer;
+	for (i = 0; i < table->nr_rules; i++) {
+		rule = &table->rules[i];
+		/* A range of the filter that is not in use. */
+		if (!rule->access)
+			continue;
 
-	for (layer = 0; layer < KVM_REG_NR_LAYERS; layer++)
-		size += policy->lists[layer] ? policy->lists[layer]->size : 0;
-
-	seq_printf(m, "segments: %u\nbytes: %zu\n", policy->nr_segments, size);
+		seq_printf(m, "%u: 0x%08x-0x%08x %s %s", i, rule->first, rule->last,
+			   access_names[rule->access], action_names[rule->action]);
+		if (rule->mask)
+			seq_printf(m, " mask 0x%llx", rule->mask);
+		if (rule->action == KVM_X86_REG_RULE_IGNORE)
+			seq_printf(m, " value 0x%llx", rule->value);
+		seq_puts(m, table->exempt ? " bitmap\n" : "\n");
+	}
 }
 
 static int reg_policy_show(struct seq_file *m, void *v)
 {
-	struct kvm *kvm = m->private;
-	const struct kvm_reg_policy *policy;
-	int layer;
+	static const char * const names[KVM_REG_NR_LISTS] = {
+		[KVM_REG_RULES]		= "rules",
+		[KVM_REG_FILTER]	= "filter",
+	};
+	size_t bytes = sizeof(struct kvm_reg_policy);
+	struct kvm_reg_table *table;
+	bool none = true;
+	int i;
 
-	guard(mutex)(&kvm->lock);
+	for (i = 0; i < KVM_REG_NR_LISTS; i++) {
+		table = kvm_reg_table_get(m->private, i);
+		if (!table)
+			continue;
 
-	policy = rcu_dereference_protected(kvm->arch.reg_policy,
-					   lockdep_is_held(&kvm->lock));
-	if (!policy) {
-		seq_puts(m, "none\n");
-		return 0;
+		show_table(m, names[i], table);
+		bytes += table->size;
+		none = false;
+		kvm_reg_table_put(table);
 	}
 
-	for (layer = 0; layer < KVM_REG_NR_LAYERS; layer++)
-		show_list(m, policy->lists[layer], layer_names[layer]);
-	show_memory(m, policy);
+	if (none)
+		seq_puts(m, "none\n");
+	else
+		seq_printf(m, "bytes: %zu\n", bytes);
+
 	return 0;
 }
 
@@ -123,10 +108,7 @@ static const struct file_operations reg_policy_fops = {
 	.release	= reg_policy_release,
 };
 
-/**
- * kvm_reg_policy_create_debugfs - create the VM's file reg_policy
- * @kvm: The VM, whose debugfs folder exists and goes away with the file in it.
- */
+/* The file goes away with the VM's folder. */
 void kvm_reg_policy_create_debugfs(struct kvm *kvm)
 {
 	debugfs_create_file("reg_policy", 0444, kvm->debugfs_dentry, kvm,

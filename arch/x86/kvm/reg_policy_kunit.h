@@ -7,20 +7,27 @@
 
 #include <linux/types.h>
 
+#include "reg_policy.h"
+
 struct kunit;
 
-/**
- * struct kvm_reg_kunit - one test's surroundings, in &struct kunit.priv
- * @nr_lists: Lists of rules allocated and not freed.
- * @no_memory: Whether there is no memory for lists.
- * @user: Userspace memory, if the suite has mapped some.
- */
+/* One test's surroundings, in kunit.priv. */
 struct kvm_reg_kunit {
-	int nr_lists;
-	bool no_memory;
-	u8 __user *user;
+	int nr_tables;		/* allocated and not freed */
+	bool no_memory;		/* for tables */
+	u8 __user *user;	/* userspace memory, if the suite has mapped some */
 };
 
+/* What a policy says of an access; @rule is the index in the list, -1 for its default. */
+struct kvm_reg_decision {
+	u8 action;
+	u8 list;
+	int rule;
+	u64 value;
+};
+
+struct kvm_reg_decision kvm_reg_kunit_decide(const struct kvm_reg_policy *policy, u32 index,
+					     u8 access, u64 changed);
 int kvm_reg_kunit_init(struct kunit *test);
 void kvm_reg_kunit_exit(struct kunit *test);
 u8 __user *kvm_reg_kunit_mmap(struct kunit *test, size_t size);

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * Register rules: what is refused and why, and what the list made of them says.
+ * Register rules: what is refused and why, and what the table made of them says.
  */
 #include <kunit/test.h>
 
@@ -10,17 +10,26 @@
 #include <linux/prandom.h>
 #include <linux/uaccess.h>
 
-#include "reg_policy.h"
+#include "reg_access.h"
 #include "reg_policy_kunit.h"
-#include "reg_rules.h"
 
 #define SEED		0x72756c
 #define ROUNDS		100
 #define MAX_RULES	4096	/* The ABI's limit, spelt out. */
 #define NR_GOOD		9
 #define NR_RANDOM	24
+#define NR_ACTIONS	6
 
-#define RW		(KVM_X86_REG_READ | KVM_X86_REG_WRITE)
+#define RD		KVM_X86_REG_RULE_READ
+#define WR		KVM_X86_REG_RULE_WRITE
+#define RW		(RD | WR)
+
+#define ALLOW		KVM_X86_REG_RULE_ALLOW
+#define DENY		KVM_X86_REG_RULE_DENY
+#define GP		KVM_X86_REG_RULE_GP
+#define EXIT		KVM_X86_REG_RULE_EXIT
+#define IGNORE		KVM_X86_REG_RULE_IGNORE
+#define AUDIT		KVM_X86_REG_RULE_AUDIT
 
 /* Room for more rules than there may be, and a page to unmap behind it. */
 #define USER_SIZE	(PAGE_ALIGN((MAX_RULES + 1) * sizeof(struct kvm_x86_reg_rule)))
@@ -54,7 +63,7 @@ static struct kvm_x86_reg_rule good_rule(u32 i)
 {
 	return (struct kvm_x86_reg_rule) {
 		.access = RW,
-		.action = KVM_X86_REG_GP,
+		.action = GP,
 		.first = 0x1000 + 0x10 * i,
 		.last = 0x1000 + 0x10 * i,
 	};
@@ -76,23 +85,25 @@ static struct kvm_x86_reg_rules good_rules(struct kunit *test, u32 nr)
 
 static int err_of(struct kvm_x86_reg_rules head)
 {
-	struct kvm_rule_list *list = kvm_reg_rules_list(&head);
+	struct kvm_reg_table *table = kvm_reg_rules_table(&head);
 
-	if (!IS_ERR(list))
-		kvm_rule_list_put(list);
+	if (!IS_ERR(table))
+		kvm_reg_table_put(table);
 
-	return PTR_ERR_OR_ZERO(list);
+	return PTR_ERR_OR_ZERO(table);
 }
 
-/* Returns a policy that is the only owner of the list. */
+/* Returns a policy that is the only user of the table. */
 static struct kvm_reg_policy *compile(struct kunit *test, struct kvm_x86_reg_rules head)
 {
-	struct kvm_rule_list *list = kvm_reg_rules_list(&head);
+	struct kvm_reg_table *table = kvm_reg_rules_table(&head);
+	struct kvm_reg_table *tables[KVM_REG_NR_LISTS] = {};
 	struct kvm_reg_policy *policy;
 
-	KUNIT_ASSERT_NOT_ERR_OR_NULL(test, list);
-	policy = kvm_reg_policy_compile(list, NULL);
-	kvm_rule_list_put(list);
+	KUNIT_ASSERT_NOT_ERR_OR_NULL(test, table);
+	tables[KVM_REG_RULES] = table;
+	policy = kvm_reg_policy_alloc(tables);
+	kvm_reg_table_put(table);
 	KUNIT_ASSERT_NOT_ERR_OR_NULL(test, policy);
 	return policy;
 }
@@ -106,7 +117,7 @@ struct head_case {
 static const struct head_case head_cases[] = {
 	{ "unknown flag", { .flags = BIT(1) }, -EINVAL },
 	{ "last flag", { .flags = BIT(31) }, -EINVAL },
-	{ "unknown default", { .msr_default = KVM_X86_REG_AUDIT + 1 }, -EINVAL },
+	{ "unknown default", { .msr_default = AUDIT + 1 }, -EINVAL },
 	{ "default beyond a byte", { .msr_default = 0x100 }, -EINVAL },
 	{ "last default", { .msr_default = U32_MAX }, -EINVAL },
 	{ "pad", { .pad = 1 }, -EINVAL },
@@ -146,33 +157,37 @@ struct rule_case {
 #define RULE(_first, _last, _access, _action, ...) \
 	{ .first = _first, .last = _last, .access = _access, .action = _action, __VA_ARGS__ }
 
-#define GP	KVM_X86_REG_GP
-
 static const struct rule_case bad_rules[] = {
-	{ "control register", RULE(0, 0, RW, GP, .space = KVM_X86_REG_CR) },
-	{ "extended control register", RULE(0, 0, RW, GP, .space = KVM_X86_REG_XCR) },
+	{ "control register", RULE(0, 0, RW, GP, .space = KVM_X86_REG_RULE_CR) },
+	{ "extended control register", RULE(0, 0, RW, GP, .space = KVM_X86_REG_RULE_XCR) },
 	{ "unknown space", RULE(0, 0, RW, GP, .space = 3) },
 	{ "space beyond a byte", RULE(0, 0, RW, GP, .space = 0x100) },
 	{ "last space", RULE(0, 0, RW, GP, .space = U16_MAX) },
 	{ "no access", RULE(0, 0, 0, GP) },
 	{ "unknown access", RULE(0, 0, RW | BIT(2), GP) },
 	{ "last access", RULE(0, 0, RW | BIT(7), GP) },
-	{ "unknown action", RULE(0, 0, RW, KVM_X86_REG_AUDIT + 1) },
+	{ "unknown action", RULE(0, 0, RW, AUDIT + 1) },
 	{ "last action", RULE(0, 0, RW, U8_MAX) },
 	{ "pad", RULE(0, 0, RW, GP, .pad = 1) },
 	{ "pad's last bit", RULE(0, 0, RW, GP, .pad = BIT(31)) },
 	{ "first beyond last", RULE(1, 0, RW, GP) },
 	{ "first beyond last at the end", RULE(U32_MAX, U32_MAX - 1, RW, GP) },
 	{ "wraps", RULE(U32_MAX, 0, RW, GP) },
-	{ "mask for reads", RULE(0, 0, KVM_X86_REG_READ, GP, .mask = 1) },
-	{ "mask's last bit for reads", RULE(0, 0, KVM_X86_REG_READ, GP, .mask = BIT_ULL(63)) },
-	{ "x2APIC deny", RULE(0x830, 0x830, RW, KVM_X86_REG_DENY) },
-	{ "x2APIC #GP", RULE(0x830, 0x830, RW, KVM_X86_REG_GP) },
-	{ "x2APIC exit", RULE(0x830, 0x830, RW, KVM_X86_REG_EXIT) },
-	{ "x2APIC ignore", RULE(0x830, 0x830, RW, KVM_X86_REG_IGNORE) },
-	{ "x2APIC audit", RULE(0x830, 0x830, RW, KVM_X86_REG_AUDIT) },
-	{ "x2APIC reads", RULE(0x830, 0x830, KVM_X86_REG_READ, GP) },
-	{ "x2APIC writes", RULE(0x830, 0x830, KVM_X86_REG_WRITE, GP) },
+	{ "mask for reads and writes", RULE(0, 0, RW, GP, .mask = 1) },
+	{ "mask for reads", RULE(0, 0, RD, GP, .mask = 1) },
+	{ "mask's last bit for reads", RULE(0, 0, RD, GP, .mask = BIT_ULL(63)) },
+	{ "value to allow", RULE(0, 0, RW, ALLOW, .value = 1) },
+	{ "value to deny", RULE(0, 0, RW, DENY, .value = 1) },
+	{ "value with #GP", RULE(0, 0, RW, GP, .value = BIT_ULL(63)) },
+	{ "value with an exit", RULE(0, 0, RW, EXIT, .value = 1) },
+	{ "value to audit", RULE(0, 0, RW, AUDIT, .value = 1) },
+	{ "x2APIC deny", RULE(0x830, 0x830, RW, DENY) },
+	{ "x2APIC #GP", RULE(0x830, 0x830, RW, GP) },
+	{ "x2APIC exit", RULE(0x830, 0x830, RW, EXIT) },
+	{ "x2APIC ignore", RULE(0x830, 0x830, RW, IGNORE) },
+	{ "x2APIC audit", RULE(0x830, 0x830, RW, AUDIT) },
+	{ "x2APIC reads", RULE(0x830, 0x830, RD, GP) },
+	{ "x2APIC writes", RULE(0x830, 0x830, WR, GP) },
 	{ "x2APIC first", RULE(0x800, 0x800, RW, GP) },
 	{ "x2APIC last", RULE(0x8ff, 0x8ff, RW, GP) },
 	{ "up to the x2APIC", RULE(0, 0x800, RW, GP) },
@@ -202,15 +217,13 @@ static void bad_rule_test(struct kunit *test)
 static const struct rule_case limit_rules[] = {
 	{ "register 0", RULE(0, 0, RW, GP) },
 	{ "register 2^32 - 1", RULE(U32_MAX, U32_MAX, RW, GP) },
-	{ "all registers", RULE(0, U32_MAX, RW, KVM_X86_REG_ALLOW) },
-	{ "all bits", RULE(0, 0, KVM_X86_REG_WRITE, GP, .mask = ~0ULL) },
-	{ "mask for reads and writes", RULE(0, 0, RW, GP, .mask = 1) },
-	{ "value of all bits", RULE(0, 0, RW, KVM_X86_REG_IGNORE, .value = ~0ULL) },
-	{ "value without use", RULE(0, 0, RW, GP, .value = 1) },
-	{ "last action", RULE(0, 0, RW, KVM_X86_REG_AUDIT) },
+	{ "all registers", RULE(0, U32_MAX, RW, ALLOW) },
+	{ "all bits", RULE(0, 0, WR, GP, .mask = ~0ULL) },
+	{ "value of all bits", RULE(0, 0, RW, IGNORE, .value = ~0ULL) },
+	{ "last action", RULE(0, 0, RW, AUDIT) },
 	{ "below the x2APIC", RULE(0, 0x7ff, RW, GP) },
 	{ "above the x2APIC", RULE(0x900, U32_MAX, RW, GP) },
-	{ "x2APIC allow", RULE(0x800, 0x8ff, RW, KVM_X86_REG_ALLOW) },
+	{ "x2APIC allow", RULE(0x800, 0x8ff, RW, ALLOW) },
 };
 
 KUNIT_ARRAY_PARAM_DESC(limit_rule, limit_rules, name);
@@ -242,7 +255,7 @@ static void bad_address_test(struct kunit *test)
 	/* Nobody reads rules that are not there. */
 	head.nr_rules = 0;
 	KUNIT_EXPECT_EQ(test, err_of(head), 0);
-	head.msr_default = KVM_X86_REG_DENY;
+	head.msr_default = DENY;
 	KUNIT_EXPECT_EQ(test, err_of(head), 0);
 }
 
@@ -316,7 +329,7 @@ static void errors_of_rules_test(struct kunit *test)
 	KUNIT_ASSERT_EQ(test, copy_to_user(last, &rule, sizeof(rule)), 0);
 	KUNIT_EXPECT_EQ(test, err_of(head), -EFAULT);
 
-	rule.space = KVM_X86_REG_CR;
+	rule.space = KVM_X86_REG_RULE_CR;
 	KUNIT_ASSERT_EQ(test, copy_to_user(last, &rule, sizeof(rule)), 0);
 	KUNIT_EXPECT_EQ(test, err_of(head), -EFAULT);
 
@@ -329,15 +342,15 @@ static void empty_list_test(struct kunit *test)
 	struct kvm_x86_reg_rules head = {};
 	struct kvm_reg_policy *policy;
 
-	KUNIT_EXPECT_NULL(test, kvm_reg_rules_list(&head));
+	KUNIT_EXPECT_NULL(test, kvm_reg_rules_table(&head));
 
 	/* Nothing to close: there is no access that could exit. */
 	head.flags = KVM_X86_REG_RULES_FAIL_CLOSED;
-	KUNIT_EXPECT_NULL(test, kvm_reg_rules_list(&head));
+	KUNIT_EXPECT_NULL(test, kvm_reg_rules_table(&head));
 
-	for (head.msr_default = 1; head.msr_default < KVM_REG_NR_ACTIONS; head.msr_default++) {
+	for (head.msr_default = 1; head.msr_default < NR_ACTIONS; head.msr_default++) {
 		policy = compile(test, head);
-		KUNIT_EXPECT_EQ(test, kvm_reg_policy_lookup(policy, 0, KVM_REG_READ, 0).action,
+		KUNIT_EXPECT_EQ(test, kvm_reg_kunit_decide(policy, 0, RD, 0).action,
 				head.msr_default);
 		kvm_reg_policy_free(policy);
 	}
@@ -346,15 +359,37 @@ static void empty_list_test(struct kunit *test)
 static void fail_closed_test(struct kunit *test)
 {
 	struct kvm_x86_reg_rules head = good_rules(test, 1);
-	struct kvm_rule_list *list;
+	struct kvm_reg_table *table;
 	int closed;
 
 	for (closed = 0; closed <= 1; closed++) {
 		head.flags = closed ? KVM_X86_REG_RULES_FAIL_CLOSED : 0;
-		list = kvm_reg_rules_list(&head);
-		KUNIT_ASSERT_NOT_ERR_OR_NULL(test, list);
-		KUNIT_EXPECT_EQ(test, list->fail_closed, closed);
-		kvm_rule_list_put(list);
+		table = kvm_reg_rules_table(&head);
+		KUNIT_ASSERT_NOT_ERR_OR_NULL(test, table);
+		KUNIT_EXPECT_EQ(test, table->flags, head.flags);
+		kvm_reg_table_put(table);
+	}
+}
+
+/* What takes KVM to see the registers: to compare with them, or to access them itself. */
+static void needs_state_test(struct kunit *test)
+{
+	struct kvm_x86_reg_rules head = good_rules(test, NR_GOOD);
+	struct kvm_x86_reg_rule rule = good_rule(0);
+	struct kvm_reg_table *table;
+	int i;
+
+	for (i = 0; i < 4; i++) {
+		rule.action = i == 1 ? AUDIT : GP;
+		rule.access = WR;
+		rule.mask = i == 2;
+		put_rule(test, NR_GOOD - 1, rule);
+		head.msr_default = i == 3 ? AUDIT : IGNORE;
+
+		table = kvm_reg_rules_table(&head);
+		KUNIT_ASSERT_NOT_ERR_OR_NULL(test, table);
+		KUNIT_EXPECT_EQ(test, table->needs_state, i != 0);
+		kvm_reg_table_put(table);
 	}
 }
 
@@ -363,20 +398,20 @@ static void as_many_as_there_may_be_test(struct kunit *test)
 {
 	struct kvm_x86_reg_rules head = good_rules(test, MAX_RULES);
 	struct kvm_reg_policy *policy;
-	struct kvm_reg_verdict verdict;
+	struct kvm_reg_decision decision;
 	u32 i;
 
-	KUNIT_EXPECT_EQ(test, KVM_REG_RULES_MAX, MAX_RULES);
+	KUNIT_EXPECT_EQ(test, KVM_REG_MAX_RULES, MAX_RULES);
 	policy = compile(test, head);
 
 	for (i = 0; i < MAX_RULES; i++) {
-		verdict = kvm_reg_policy_lookup(policy, good_rule(i).first, KVM_REG_WRITE, 0);
-		KUNIT_ASSERT_EQ(test, verdict.action, KVM_REG_GP);
-		KUNIT_ASSERT_EQ(test, verdict.rule->number, i);
+		decision = kvm_reg_kunit_decide(policy, good_rule(i).first, WR, 0);
+		KUNIT_ASSERT_EQ(test, decision.action, GP);
+		KUNIT_ASSERT_EQ(test, decision.rule, i);
 	}
 
-	verdict = kvm_reg_policy_lookup(policy, good_rule(i).first, KVM_REG_WRITE, 0);
-	KUNIT_EXPECT_EQ(test, verdict.action, KVM_REG_ALLOW);
+	decision = kvm_reg_kunit_decide(policy, good_rule(i).first, WR, 0);
+	KUNIT_EXPECT_EQ(test, decision.action, ALLOW);
 	kvm_reg_policy_free(policy);
 }
 
@@ -392,17 +427,20 @@ static int model(const struct kvm_x86_reg_rule *rules, u32 nr, u64 index, u32 ac
 {
 	u32 i;
 
+	if (index >> 8 == 8)
+		return BY_NOBODY;
+
 	for (i = 0; i < nr; i++) {
 		const struct kvm_x86_reg_rule *rule = &rules[i];
 
 		if (!(rule->access & access) || index < rule->first || index > rule->last)
 			continue;
 
-		if (access == KVM_X86_REG_READ || !rule->mask || (rule->mask & changed))
+		if (access == RD || !rule->mask || (rule->mask & changed))
 			return i;
 	}
 
-	return index >> 8 == 8 ? BY_NOBODY : BY_DEFAULT;
+	return BY_DEFAULT;
 }
 
 struct random_rules {
@@ -444,7 +482,7 @@ static struct kvm_x86_reg_rule random_rule(struct rnd_state *rnd)
 {
 	struct kvm_x86_reg_rule rule = {
 		.access = 1 + prandom_u32_state(rnd) % RW,
-		.action = prandom_u32_state(rnd) % KVM_REG_NR_ACTIONS,
+		.action = prandom_u32_state(rnd) % NR_ACTIONS,
 		.first = random_register(rnd),
 		.last = random_register(rnd),
 		.value = prandom_u32_state(rnd) * 0x100000001ULL,
@@ -452,10 +490,12 @@ static struct kvm_x86_reg_rule random_rule(struct rnd_state *rnd)
 
 	if (rule.first > rule.last)
 		swap(rule.first, rule.last);
-	if (rule.access & KVM_X86_REG_WRITE)
+	if (rule.access == WR)
 		rule.mask = random_mask(rnd);
 	if (touches_x2apic(&rule))
-		rule.action = KVM_X86_REG_ALLOW;
+		rule.action = ALLOW;
+	if (rule.action != IGNORE)
+		rule.value = 0;
 
 	return rule;
 }
@@ -471,7 +511,7 @@ static void make_random_rules(struct kunit *test, struct random_rules *random)
 
 	random->head = (struct kvm_x86_reg_rules) {
 		.nr_rules = nr,
-		.msr_default = 1 + prandom_u32_state(&random->rnd) % KVM_X86_REG_AUDIT,
+		.msr_default = 1 + prandom_u32_state(&random->rnd) % AUDIT,
 		.rules = (unsigned long)user_rules(test),
 	};
 }
@@ -480,9 +520,9 @@ static void check_access(struct kunit *test, const struct random_rules *random,
 			 const struct kvm_reg_policy *policy, u32 index, u32 access,
 			 u64 changed)
 {
-	struct kvm_reg_verdict got = kvm_reg_policy_lookup(policy, index, access, changed);
+	struct kvm_reg_decision got = kvm_reg_kunit_decide(policy, index, access, changed);
 	int number = model(random->rules, random->head.nr_rules, index, access, changed);
-	u32 action = KVM_X86_REG_ALLOW;
+	u32 action = ALLOW;
 
 	if (number == BY_DEFAULT)
 		action = random->head.msr_default;
@@ -492,26 +532,25 @@ static void check_access(struct kunit *test, const struct random_rules *random,
 	KUNIT_ASSERT_EQ_MSG(test, got.action, action, "access %u to 0x%x, changed 0x%llx",
 			    access, index, changed);
 	if (kvm_reg_policy_allows_plainly(policy, index, access))
-		KUNIT_ASSERT_EQ_MSG(test, action, KVM_X86_REG_ALLOW, "access %u to 0x%x",
+		KUNIT_ASSERT_EQ_MSG(test, action, ALLOW, "access %u to 0x%x",
 				    access, index);
-	if (action == KVM_X86_REG_ALLOW && !got.rule)
+	if (action == ALLOW)
 		return;
 
-	KUNIT_ASSERT_NOT_NULL(test, got.rule);
-	KUNIT_ASSERT_EQ(test, got.layer, KVM_REG_LAYER_RULES);
-	KUNIT_ASSERT_EQ_MSG(test, got.rule->number, number < 0 ? KVM_REG_NO_NUMBER : number,
+	KUNIT_ASSERT_EQ(test, got.list, KVM_REG_RULES);
+	KUNIT_ASSERT_EQ_MSG(test, got.rule, number < 0 ? -1 : number,
 			    "access %u to 0x%x, changed 0x%llx", access, index, changed);
 	if (number >= 0)
-		KUNIT_ASSERT_EQ(test, got.rule->value, random->rules[number].value);
+		KUNIT_ASSERT_EQ(test, got.value, random->rules[number].value);
 }
 
 static void check(struct kunit *test, struct random_rules *random,
 		  const struct kvm_reg_policy *policy, u32 index)
 {
-	check_access(test, random, policy, index, KVM_X86_REG_READ, 0);
-	check_access(test, random, policy, index, KVM_X86_REG_WRITE, 0);
-	check_access(test, random, policy, index, KVM_X86_REG_WRITE, ~0ULL);
-	check_access(test, random, policy, index, KVM_X86_REG_WRITE,
+	check_access(test, random, policy, index, RD, 0);
+	check_access(test, random, policy, index, WR, 0);
+	check_access(test, random, policy, index, WR, ~0ULL);
+	check_access(test, random, policy, index, WR,
 		     random_mask(&random->rnd));
 }
 
@@ -555,7 +594,7 @@ static void x2apic_is_exempt_test(struct kunit *test)
 	u32 action, index;
 
 	KUNIT_ASSERT_NOT_NULL(test, random);
-	for (action = KVM_X86_REG_DENY; action <= KVM_X86_REG_AUDIT; action++) {
+	for (action = DENY; action <= AUDIT; action++) {
 		random->head.msr_default = action;
 		policy = compile(test, random->head);
 
@@ -563,9 +602,9 @@ static void x2apic_is_exempt_test(struct kunit *test)
 			check(test, random, policy, index);
 
 		KUNIT_EXPECT_TRUE(test, kvm_reg_policy_allows_plainly(policy, 0x800,
-								      KVM_REG_READ));
+								      RD));
 		KUNIT_EXPECT_TRUE(test, kvm_reg_policy_allows_plainly(policy, 0x8ff,
-								      KVM_REG_WRITE));
+								      WR));
 		kvm_reg_policy_free(policy);
 	}
 }
@@ -581,6 +620,7 @@ static struct kunit_case reg_rules_cases[] = {
 	KUNIT_CASE(errors_of_rules_test),
 	KUNIT_CASE(empty_list_test),
 	KUNIT_CASE(fail_closed_test),
+	KUNIT_CASE(needs_state_test),
 	KUNIT_CASE(as_many_as_there_may_be_test),
 	KUNIT_CASE(random_rules_test),
 	KUNIT_CASE(x2apic_is_exempt_test),

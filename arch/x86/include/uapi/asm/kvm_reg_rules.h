@@ -15,35 +15,44 @@
 #define KVM_CAP_X86_REG_RULES	1000
 
 /* kvm_x86_reg_rule.space */
-#define KVM_X86_REG_MSR		0
-#define KVM_X86_REG_CR		1
-#define KVM_X86_REG_XCR		2
+#define KVM_X86_REG_RULE_MSR	0
+#define KVM_X86_REG_RULE_CR	1
+#define KVM_X86_REG_RULE_XCR	2
 
 /* kvm_x86_reg_rule.access: one of them, or both */
-#define KVM_X86_REG_READ	1
-#define KVM_X86_REG_WRITE	2
+#define KVM_X86_REG_RULE_READ	1
+#define KVM_X86_REG_RULE_WRITE	2
 
-/* kvm_x86_reg_rule.action and kvm_x86_reg_rules.msr_default */
-#define KVM_X86_REG_ALLOW	0	/* KVM or the hardware handles it */
-#define KVM_X86_REG_DENY	1	/* exits where KVM_CAP_X86_USER_SPACE_MSR asks for
-					 * it (KVM_MSR_EXIT_REASON_FILTER), else #GP
-					 */
-#define KVM_X86_REG_GP		2	/* #GP */
-#define KVM_X86_REG_EXIT	3	/* exits to userspace */
-#define KVM_X86_REG_IGNORE	4	/* a read returns .value, a write is dropped */
-#define KVM_X86_REG_AUDIT	5	/* allowed, but always intercepted and traced */
+/*
+ * kvm_x86_reg_rule.action and kvm_x86_reg_rules.msr_default
+ *
+ * ALLOW	KVM or the hardware handles the access
+ * DENY		exits if KVM_CAP_X86_USER_SPACE_MSR enabled exits with reason
+ *		KVM_MSR_EXIT_REASON_FILTER, otherwise #GP
+ * GP		#GP
+ * EXIT		exits to userspace
+ * IGNORE	a read returns .value, a write is dropped
+ * AUDIT	allowed, but always intercepted and traced
+ */
+#define KVM_X86_REG_RULE_ALLOW	0
+#define KVM_X86_REG_RULE_DENY	1
+#define KVM_X86_REG_RULE_GP	2
+#define KVM_X86_REG_RULE_EXIT	3
+#define KVM_X86_REG_RULE_IGNORE	4
+#define KVM_X86_REG_RULE_AUDIT	5
 
 /**
  * struct kvm_x86_reg_rule - one rule of a list; the first that matches decides
- * @space: KVM_X86_REG_MSR; the other spaces are reserved.
- * @access: Mask of KVM_X86_REG_READ and KVM_X86_REG_WRITE.
- * @action: KVM_X86_REG_ALLOW to KVM_X86_REG_AUDIT.
+ * @space: KVM_X86_REG_RULE_MSR; the other spaces are reserved.
+ * @access: Mask of KVM_X86_REG_RULE_READ and KVM_X86_REG_RULE_WRITE.
+ * @action: KVM_X86_REG_RULE_ALLOW to KVM_X86_REG_RULE_AUDIT.
  * @pad: Zero.
  * @first: First register of the rule.
  * @last: Last register of the rule, inclusive, not less than @first.
- * @mask: With KVM_X86_REG_WRITE only.  If not zero, a write matches only if it
- *	changes one of these bits, or if it is not known what the register holds.
- * @value: What a read returns, for KVM_X86_REG_IGNORE.
+ * @mask: If not zero, the rule matches only writes that change one of these
+ *	bits, and writes to registers that KVM cannot read; @access must be
+ *	KVM_X86_REG_RULE_WRITE.
+ * @value: What a read returns, with KVM_X86_REG_RULE_IGNORE; otherwise zero.
  */
 struct kvm_x86_reg_rule {
 	__u16 space;
@@ -56,7 +65,7 @@ struct kvm_x86_reg_rule {
 	__u64 value;
 };
 
-/* kvm_x86_reg_rules.flags: an exit that is not answered becomes #GP. */
+/* kvm_x86_reg_rules.flags: an exit that userspace does not answer becomes #GP. */
 #define KVM_X86_REG_RULES_FAIL_CLOSED	1
 
 /**
