@@ -15,17 +15,14 @@
 #include <fcntl.h>
 #include <unistd.h>
 
+#include "fault_injection.h"
 #include "kvm_test_harness.h"
 #include "kvm_util.h"
 #include "processor.h"
 #include "test_util.h"
 
-#define PROC		"/proc/thread-self/"
-#define DEBUGFS		"/sys/kernel/debug/"
 #define MAX_NMSRS	(KVM_MSR_FILTER_MAX_BITMAP_SIZE * 8)
 
-/* More than any system call here allocates; a bound for a broken counter. */
-#define MAX_FAULTS	1000
 #define RANDOM_ROUNDS	300
 
 /* Both are passed through to hardware, so that intercepts have to follow, too. */
@@ -67,72 +64,6 @@ static void expect_policy(struct kvm_vcpu *vcpu, uint32_t denied, uint32_t allow
 {
 	TEST_ASSERT(is_denied(vcpu, denied) && !is_denied(vcpu, allowed),
 		    "after fault %d: 0x%x is not denied, or 0x%x is", nth, denied, allowed);
-}
-
-/* Returns false if there is no such file, or it must not be written. */
-static bool write_file(const char *path, const char *value)
-{
-	int fd = open(path, O_WRONLY);
-
-	if (fd < 0)
-		return false;
-
-	TEST_ASSERT(write(fd, value, strlen(value)) == strlen(value),
-		    "cannot write %s to %s: %d", value, path, errno);
-	close(fd);
-	return true;
-}
-
-/*
- * What may fail: whatever allocates, be it allowed to wait or not.  Beyond what
- * fail-nth asks for, it does with the probability given, in percent, but only in
- * threads that make-it-fail is set for.
- */
-static bool set_knobs(const char *probability)
-{
-	const char * const knobs[][2] = {
-		{ "failslab/ignore-gfp-wait", "N" },
-		{ "failslab/verbose", "0" },
-		{ "failslab/task-filter", "Y" },
-		{ "failslab/interval", "1" },
-		{ "failslab/times", "-1" },
-		{ "failslab/probability", probability },
-		{ "fail_page_alloc/ignore-gfp-wait", "N" },
-		{ "fail_page_alloc/ignore-gfp-highmem", "N" },
-		{ "fail_page_alloc/verbose", "0" },
-		{ "fail_page_alloc/task-filter", "Y" },
-		{ "fail_page_alloc/interval", "1" },
-		{ "fail_page_alloc/times", "-1" },
-		{ "fail_page_alloc/min-order", "0" },
-		{ "fail_page_alloc/probability", probability },
-	};
-	char path[64];
-	int i;
-
-	for (i = 0; i < ARRAY_SIZE(knobs); i++) {
-		snprintf(path, sizeof(path), DEBUGFS "%s", knobs[i][0]);
-		if (!write_file(path, knobs[i][1]))
-			return false;
-	}
-
-	return true;
-}
-
-static void write_number(int fd, int number)
-{
-	char buf[16];
-
-	snprintf(buf, sizeof(buf), "%d", number);
-	TEST_ASSERT(pwrite(fd, buf, strlen(buf), 0) == strlen(buf),
-		    "cannot write %d: %d", number, errno);
-}
-
-static int read_number(int fd)
-{
-	char buf[16] = {};
-
-	TEST_ASSERT(pread(fd, buf, sizeof(buf) - 1, 0) > 0, "pread() failed: %d", errno);
-	return atoi(buf);
 }
 
 FIXTURE(msr_filter_fault)

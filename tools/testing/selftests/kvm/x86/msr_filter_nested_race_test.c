@@ -8,18 +8,13 @@
 #include <pthread.h>
 #include <unistd.h>
 
+#include "guest_msr.h"
 #include "kvm_test_harness.h"
 #include "kvm_util.h"
 #include "processor.h"
 #include "svm_util.h"
 #include "test_util.h"
 #include "vmx.h"
-
-/* KVM passes it through to hardware. */
-#define MSR_PASSTHROUGH	MSR_KERNEL_GS_BASE
-
-/* Userspace's answer to a denied read, which hardware does not give. */
-#define ANSWER		0x0123456789abcdefull
 
 #define HAMMER_ROUNDS	200
 
@@ -53,7 +48,7 @@ static void read_once(struct hammer *h)
 	if (before != READ_ONCE(h->generation))
 		return;
 
-	if (before & 1 && value != ANSWER)
+	if (before & 1 && value != ANSWER_VALUE)
 		WRITE_ONCE(h->violations, h->violations + 1);
 	WRITE_ONCE(h->reads, h->reads + 1);
 }
@@ -129,7 +124,7 @@ static void *run_hammer(void *arg)
 			    exit_reason_str(vcpu->run->exit_reason));
 		if (vcpu->run->exit_reason != KVM_EXIT_X86_RDMSR)
 			break;
-		vcpu->run->msr.data = ANSWER;
+		vcpu->run->msr.data = ANSWER_VALUE;
 	}
 
 	TEST_ASSERT_KVM_EXIT_REASON(vcpu, KVM_EXIT_IO);

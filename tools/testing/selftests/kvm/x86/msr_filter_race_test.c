@@ -12,17 +12,11 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "guest_msr.h"
 #include "kvm_test_harness.h"
 #include "kvm_util.h"
 #include "processor.h"
 #include "test_util.h"
-
-/* One that KVM always intercepts, and one that it passes through to hardware. */
-#define MSR_INTERCEPTED	MSR_IA32_CR_PAT
-#define MSR_PASSTHROUGH	MSR_KERNEL_GS_BASE
-
-/* Userspace's answer to a denied read, which hardware does not give. */
-#define ANSWER		0x0123456789abcdefull
 
 #define HAMMER_VCPUS	3
 #define HAMMER_ROUNDS	200
@@ -62,25 +56,19 @@ static struct hammer {
 static bool guest_read(void)
 {
 	uint64_t value;
-	uint8_t vector;
+	uint8_t vector = guest_rdmsr(hammer.msr, hammer.fep, &value);
 
-	vector = hammer.fep ? rdmsr_safe_fep(hammer.msr, &value) :
-			      rdmsr_safe(hammer.msr, &value);
 	__GUEST_ASSERT(!vector || vector == GP_VECTOR, "RDMSR took exception %u", vector);
-	return !vector && value != ANSWER;
+	return !vector && value != ANSWER_VALUE;
 }
 
 /* Returns true if the MSR was written.  Each vCPU has its own. */
 static bool guest_write(void)
 {
 	/* With the lowest bit flipped, all values remain valid. */
-	uint64_t error_code, before = rdmsr(hammer.msr), value = before ^ 1;
-	uint32_t low = value, high = value >> 32;
-	uint8_t vector;
+	uint64_t before = rdmsr(hammer.msr);
+	uint8_t vector = guest_wrmsr(hammer.msr, hammer.fep, before ^ 1);
 
-	vector = hammer.fep ?
-		kvm_asm_safe_ec_fep("wrmsr", error_code, "a"(low), "d"(high), "c"(hammer.msr)) :
-		kvm_asm_safe("wrmsr", "a"(low), "d"(high), "c"(hammer.msr));
 	__GUEST_ASSERT(!vector || vector == GP_VECTOR, "WRMSR took exception %u", vector);
 	return rdmsr(hammer.msr) != before;
 }
@@ -144,7 +132,7 @@ static void *run_hammer(void *arg)
 	pin_to_cpu(vcpu->id);
 	do {
 		vcpu_run(vcpu);
-		vcpu->run->msr.data = ANSWER;
+		vcpu->run->msr.data = ANSWER_VALUE;
 	} while (vcpu->run->exit_reason == KVM_EXIT_X86_RDMSR ||
 		 vcpu->run->exit_reason == KVM_EXIT_X86_WRMSR);
 

@@ -17,8 +17,11 @@
 #include <unistd.h>
 
 #include "apic.h"
+#include "compat_ioctl.h"
 #include "kvm_test_harness.h"
 #include "kvm_util.h"
+#include "memcg.h"
+#include "msr_access.h"
 #include "processor.h"
 #include "test_util.h"
 
@@ -27,128 +30,27 @@
 #define DENY		KVM_MSR_FILTER_DEFAULT_DENY
 #define MAX_NMSRS	(KVM_MSR_FILTER_MAX_BITMAP_SIZE * 8)
 
-/* One that KVM always intercepts, and one that it passes through to hardware. */
-#define MSR_INTERCEPTED	MSR_IA32_CR_PAT
-#define MSR_PASSTHROUGH	MSR_KERNEL_GS_BASE
-
-#define ANSWER		0x0123456789abcdefull
-
 /* All zeroes: denies whatever it covers. */
 static uint8_t no_bits[KVM_MSR_FILTER_MAX_BITMAP_SIZE];
 
-/*
- * struct access - what the guest is to do, and what it saw
- * @msr: The MSR.
- * @write: WRMSR rather than RDMSR.
- * @fep: Have KVM emulate the instruction (forced emulation prefix).
- * @value: What to write, or what was read.
- * @vector: The exception that the instruction took, or 0.
- */
-struct access {
-	uint32_t msr;
-	bool write;
-	bool fep;
-	uint64_t value;
-	uint8_t vector;
-};
-
-/* Lives in guest memory. */
-static struct access guest_access;
-
-static uint8_t guest_wrmsr(const struct access *a)
+/* Exits for the filter's sake, or for the capability's, never start out as failed. */
+static struct outcome access_open(struct kvm_vcpu *vcpu, struct access a, enum reply reply)
 {
-	uint32_t low = a->value, high = a->value >> 32;
-	uint64_t error_code;
+	struct outcome outcome = access_msr(vcpu, a, reply);
 
-	/* kvm_asm_safe_fep() omits the prefix. */
-	if (a->fep)
-		return kvm_asm_safe_ec_fep("wrmsr", error_code,
-					   "a"(low), "d"(high), "c"(a->msr));
-
-	return kvm_asm_safe("wrmsr", "a"(low), "d"(high), "c"(a->msr));
-}
-
-static uint8_t guest_rdmsr(struct access *a)
-{
-	if (a->fep)
-		return rdmsr_safe_fep(a->msr, &a->value);
-
-	return rdmsr_safe(a->msr, &a->value);
-}
-
-static void guest_main(void)
-{
-	struct access *a = &guest_access;
-
-	for (;;) {
-		a->vector = a->write ? guest_wrmsr(a) : guest_rdmsr(a);
-		GUEST_SYNC(0);
-	}
-}
-
-/*
- * struct outcome - what became of an access
- * @reason: KVM_MSR_EXIT_REASON_* if it exited, else 0.
- * @vector: The exception that the guest took, or 0.
- * @value: What the guest read, or what the exit said was written.
- */
-struct outcome {
-	uint32_t reason;
-	uint8_t vector;
-	uint64_t value;
-};
-
-static void answer_exit(struct kvm_vcpu *vcpu, const struct access *a, uint8_t error,
-			struct outcome *outcome)
-{
-	struct kvm_run *run = vcpu->run;
-
-	TEST_ASSERT_KVM_EXIT_REASON(vcpu, a->write ? KVM_EXIT_X86_WRMSR :
-						     KVM_EXIT_X86_RDMSR);
-	TEST_ASSERT_EQ(run->msr.index, a->msr);
-	TEST_ASSERT_EQ(run->msr.error, 0);
-	TEST_ASSERT(!memcmp(run->msr.pad, no_bits, sizeof(run->msr.pad)),
-		    "the exit's padding is not zero");
-
-	outcome->reason = run->msr.reason;
-	outcome->value = run->msr.data;
-	run->msr.error = error;
-	if (!a->write) {
-		TEST_ASSERT_EQ(run->msr.data, 0);
-		run->msr.data = ANSWER;
-	}
-}
-
-/* Let the guest make an access; answer an exit with ANSWER, or with @error. */
-static struct outcome access_msr(struct kvm_vcpu *vcpu, struct access a, uint8_t error)
-{
-	struct access *guest = addr_gva2hva(vcpu->vm, (vm_vaddr_t)&guest_access);
-	struct outcome outcome = {};
-	struct ucall uc;
-
-	*guest = a;
-	vcpu_run(vcpu);
-	if (vcpu->run->exit_reason != KVM_EXIT_IO) {
-		answer_exit(vcpu, &a, error, &outcome);
-		vcpu_run(vcpu);
-	}
-
-	TEST_ASSERT_EQ(get_ucall(vcpu, &uc), UCALL_SYNC);
-	outcome.vector = guest->vector;
-	if (!a.write)
-		outcome.value = guest->value;
+	TEST_ASSERT_EQ(outcome.error, 0);
 	return outcome;
 }
 
-static struct outcome read_msr(struct kvm_vcpu *vcpu, uint32_t msr)
+static struct outcome read_open(struct kvm_vcpu *vcpu, uint32_t msr)
 {
-	return access_msr(vcpu, (struct access) { .msr = msr }, 0);
+	return access_open(vcpu, (struct access) { .msr = msr }, ANSWER);
 }
 
-static struct outcome write_msr(struct kvm_vcpu *vcpu, uint32_t msr, uint64_t value)
+static struct outcome write_open(struct kvm_vcpu *vcpu, uint32_t msr, uint64_t value)
 {
-	return access_msr(vcpu, (struct access) { .msr = msr, .write = true,
-						  .value = value }, 0);
+	return access_open(vcpu, (struct access) { .msr = msr, .write = true,
+						   .value = value }, ANSWER);
 }
 
 static struct kvm_msr_filter deny_range(uint32_t base, uint32_t nmsrs, uint32_t flags)
@@ -172,17 +74,17 @@ static void exit_on(struct kvm_vcpu *vcpu, uint64_t reasons)
 
 static void expect_denied(struct kvm_vcpu *vcpu, uint32_t msr)
 {
-	struct outcome outcome = read_msr(vcpu, msr);
+	struct outcome outcome = read_open(vcpu, msr);
 
 	TEST_ASSERT(outcome.reason == KVM_MSR_EXIT_REASON_FILTER,
 		    "read of 0x%x: no exit for the filter's sake, but reason %u, vector %u",
 		    msr, outcome.reason, outcome.vector);
-	TEST_ASSERT_EQ(outcome.value, ANSWER);
+	TEST_ASSERT_EQ(outcome.value, ANSWER_VALUE);
 }
 
 static void expect_allowed(struct kvm_vcpu *vcpu, uint32_t msr)
 {
-	struct outcome outcome = read_msr(vcpu, msr);
+	struct outcome outcome = read_open(vcpu, msr);
 
 	TEST_ASSERT(!outcome.reason && !outcome.vector,
 		    "read of 0x%x: reason %u, vector %u", msr, outcome.reason,
@@ -322,12 +224,12 @@ TEST_F(msr_filter, range_ends_at_2_to_the_32)
 
 	set_filter(self->vcpu, deny_range(UINT32_MAX, 1, READ));
 	expect_denied(self->vcpu, UINT32_MAX);
-	TEST_ASSERT_EQ(read_msr(self->vcpu, UINT32_MAX - 1).vector, GP_VECTOR);
+	TEST_ASSERT_EQ(read_open(self->vcpu, UINT32_MAX - 1).vector, GP_VECTOR);
 
 	set_filter(self->vcpu, deny_range(-MAX_NMSRS, MAX_NMSRS, READ));
 	expect_denied(self->vcpu, UINT32_MAX);
 	expect_denied(self->vcpu, -MAX_NMSRS);
-	TEST_ASSERT_EQ(read_msr(self->vcpu, -MAX_NMSRS - 1u).vector, GP_VECTOR);
+	TEST_ASSERT_EQ(read_open(self->vcpu, -MAX_NMSRS - 1u).vector, GP_VECTOR);
 }
 
 TEST_F(msr_filter, first_range_wins)
@@ -374,17 +276,17 @@ TEST_F(msr_filter, read_and_write_apart)
 	uint64_t pat;
 
 	exit_on(vcpu, KVM_MSR_EXIT_REASON_FILTER);
-	pat = read_msr(vcpu, MSR_IA32_CR_PAT).value;
+	pat = read_open(vcpu, MSR_IA32_CR_PAT).value;
 
 	set_filter(vcpu, deny_range(MSR_IA32_CR_PAT, 1, WRITE));
 	expect_allowed(vcpu, MSR_IA32_CR_PAT);
-	TEST_ASSERT_EQ(write_msr(vcpu, MSR_IA32_CR_PAT, 0).reason,
+	TEST_ASSERT_EQ(write_open(vcpu, MSR_IA32_CR_PAT, 0).reason,
 		       KVM_MSR_EXIT_REASON_FILTER);
 	TEST_ASSERT_EQ(vcpu_get_msr(vcpu, MSR_IA32_CR_PAT), pat);
 
 	set_filter(vcpu, deny_range(MSR_IA32_CR_PAT, 1, READ));
 	expect_denied(vcpu, MSR_IA32_CR_PAT);
-	TEST_ASSERT_EQ(write_msr(vcpu, MSR_IA32_CR_PAT, 0).reason, 0);
+	TEST_ASSERT_EQ(write_open(vcpu, MSR_IA32_CR_PAT, 0).reason, 0);
 	TEST_ASSERT_EQ(vcpu_get_msr(vcpu, MSR_IA32_CR_PAT), 0);
 }
 
@@ -449,8 +351,6 @@ TEST_F(msr_filter, reaches_a_vcpu_created_later)
 	expect_denied(self->vcpu, MSR_PASSTHROUGH);
 }
 
-#define SYSCALL_IA32_IOCTL	54
-
 struct compat_filter {
 	uint32_t flags;
 	struct {
@@ -462,31 +362,6 @@ struct compat_filter {
 };
 
 #define SET_MSR_FILTER_COMPAT	_IOW(KVMIO, 0xc6, struct compat_filter)
-
-/* An ioctl as 32-bit userspace makes it; the registers hold 32 bits each. */
-static int compat_ioctl(int fd, unsigned int request, void *arg)
-{
-	int r;
-
-	asm volatile("int $0x80" : "=a"(r)
-		     : "a"(SYSCALL_IA32_IOCTL), "b"(fd), "c"(request), "d"(arg)
-		     : "memory", "r8", "r9", "r10", "r11");
-	return r;
-}
-
-/* Where 32-bit system calls are compiled out or disabled, int $0x80 is fatal. */
-static bool has_compat_syscalls(void)
-{
-	int status;
-	pid_t pid = fork();
-
-	if (!pid) {
-		compat_ioctl(-1, 0, NULL);
-		_exit(0);
-	}
-
-	return waitpid(pid, &status, 0) == pid && WIFEXITED(status);
-}
 
 TEST_F(msr_filter, ioctl_of_a_32_bit_caller)
 {
@@ -537,11 +412,11 @@ TEST_F(msr_filter, einval_exit_reason)
 TEST_F(msr_filter, gp_without_exits)
 {
 	set_filter(self->vcpu, deny_range(MSR_PASSTHROUGH, 1, READ | WRITE));
-	TEST_ASSERT_EQ(read_msr(self->vcpu, MSR_PASSTHROUGH).vector, GP_VECTOR);
-	TEST_ASSERT_EQ(write_msr(self->vcpu, MSR_PASSTHROUGH, 0).vector, GP_VECTOR);
+	TEST_ASSERT_EQ(read_open(self->vcpu, MSR_PASSTHROUGH).vector, GP_VECTOR);
+	TEST_ASSERT_EQ(write_open(self->vcpu, MSR_PASSTHROUGH, 0).vector, GP_VECTOR);
 
 	exit_on(self->vcpu, KVM_MSR_EXIT_REASON_UNKNOWN | KVM_MSR_EXIT_REASON_INVAL);
-	TEST_ASSERT_EQ(read_msr(self->vcpu, MSR_PASSTHROUGH).vector, GP_VECTOR);
+	TEST_ASSERT_EQ(read_open(self->vcpu, MSR_PASSTHROUGH).vector, GP_VECTOR);
 }
 
 /* Denied accesses, by the way in which KVM comes to execute the instruction. */
@@ -580,10 +455,10 @@ TEST_F(msr_exit, read_is_answered)
 	exit_on(self->vcpu, KVM_MSR_EXIT_REASON_FILTER);
 	set_filter(self->vcpu, deny_range(MSR_PASSTHROUGH, 1, READ));
 
-	outcome = access_msr(self->vcpu, a, 0);
+	outcome = access_open(self->vcpu, a, ANSWER);
 	TEST_ASSERT_EQ(outcome.reason, KVM_MSR_EXIT_REASON_FILTER);
 	TEST_ASSERT_EQ(outcome.vector, 0);
-	TEST_ASSERT_EQ(outcome.value, ANSWER);
+	TEST_ASSERT_EQ(outcome.value, ANSWER_VALUE);
 }
 
 TEST_F(msr_exit, read_is_refused)
@@ -594,7 +469,7 @@ TEST_F(msr_exit, read_is_refused)
 	exit_on(self->vcpu, KVM_MSR_EXIT_REASON_FILTER);
 	set_filter(self->vcpu, deny_range(MSR_PASSTHROUGH, 1, READ));
 
-	outcome = access_msr(self->vcpu, a, 1);
+	outcome = access_open(self->vcpu, a, REFUSE);
 	TEST_ASSERT_EQ(outcome.reason, KVM_MSR_EXIT_REASON_FILTER);
 	TEST_ASSERT_EQ(outcome.vector, GP_VECTOR);
 }
@@ -608,13 +483,13 @@ TEST_F(msr_exit, write_is_answered)
 	exit_on(self->vcpu, KVM_MSR_EXIT_REASON_FILTER);
 	set_filter(self->vcpu, deny_range(MSR_PASSTHROUGH, 1, WRITE));
 
-	outcome = access_msr(self->vcpu, a, 0);
+	outcome = access_open(self->vcpu, a, ANSWER);
 	TEST_ASSERT_EQ(outcome.reason, KVM_MSR_EXIT_REASON_FILTER);
 	TEST_ASSERT_EQ(outcome.vector, 0);
 	TEST_ASSERT_EQ(outcome.value, 0x1234567890);
 	TEST_ASSERT_EQ(vcpu_get_msr(self->vcpu, MSR_PASSTHROUGH), 0);
 
-	outcome = access_msr(self->vcpu, a, 1);
+	outcome = access_open(self->vcpu, a, REFUSE);
 	TEST_ASSERT_EQ(outcome.vector, GP_VECTOR);
 }
 
@@ -626,12 +501,12 @@ TEST_F(msr_exit, unknown_and_invalid)
 				  .fep = variant->fep };
 
 	exit_on(self->vcpu, KVM_MSR_EXIT_REASON_UNKNOWN | KVM_MSR_EXIT_REASON_INVAL);
-	TEST_ASSERT_EQ(access_msr(self->vcpu, unknown, 0).reason,
+	TEST_ASSERT_EQ(access_open(self->vcpu, unknown, ANSWER).reason,
 		       KVM_MSR_EXIT_REASON_UNKNOWN);
-	TEST_ASSERT_EQ(access_msr(self->vcpu, unknown, 0).value, ANSWER);
-	TEST_ASSERT_EQ(access_msr(self->vcpu, invalid, 0).reason,
+	TEST_ASSERT_EQ(access_open(self->vcpu, unknown, ANSWER).value, ANSWER_VALUE);
+	TEST_ASSERT_EQ(access_open(self->vcpu, invalid, ANSWER).reason,
 		       KVM_MSR_EXIT_REASON_INVAL);
-	TEST_ASSERT_EQ(access_msr(self->vcpu, invalid, 1).vector, GP_VECTOR);
+	TEST_ASSERT_EQ(access_open(self->vcpu, invalid, REFUSE).vector, GP_VECTOR);
 }
 
 /* The write that arms the timer takes a shorter way where hardware has a timer. */
@@ -650,65 +525,21 @@ TEST_F(msr_exit, tsc_deadline)
 	vcpu_ioctl(vcpu, KVM_SET_LAPIC, &apic);
 
 	/* Allowed, it is armed: else there is nothing to see below. */
-	TEST_ASSERT_EQ(access_msr(vcpu, a, 0).reason, 0);
+	TEST_ASSERT_EQ(access_open(vcpu, a, ANSWER).reason, 0);
 	TEST_ASSERT_EQ(vcpu_get_msr(vcpu, MSR_IA32_TSC_DEADLINE), a.value);
 	vcpu_set_msr(vcpu, MSR_IA32_TSC_DEADLINE, 0);
 
 	exit_on(vcpu, KVM_MSR_EXIT_REASON_FILTER);
 	set_filter(vcpu, deny_range(MSR_IA32_TSC_DEADLINE, 1, WRITE));
-	TEST_ASSERT_EQ(access_msr(vcpu, a, 0).reason, KVM_MSR_EXIT_REASON_FILTER);
+	TEST_ASSERT_EQ(access_open(vcpu, a, ANSWER).reason, KVM_MSR_EXIT_REASON_FILTER);
 	TEST_ASSERT_EQ(vcpu_get_msr(vcpu, MSR_IA32_TSC_DEADLINE), 0);
 
 	exit_on(vcpu, 0);
-	TEST_ASSERT_EQ(access_msr(vcpu, a, 0).vector, GP_VECTOR);
+	TEST_ASSERT_EQ(access_open(vcpu, a, ANSWER).vector, GP_VECTOR);
 	TEST_ASSERT_EQ(vcpu_get_msr(vcpu, MSR_IA32_TSC_DEADLINE), 0);
 }
 
-#define CGROUP		"/sys/fs/cgroup"
-#define CGROUP_TEST	CGROUP "/msr_filter_test"
 #define CHARGED_VMS	64
-
-static bool write_file(const char *path, const char *text)
-{
-	int fd = open(path, O_WRONLY);
-	bool ok;
-
-	if (fd < 0)
-		return false;
-
-	ok = write(fd, text, strlen(text)) == strlen(text);
-	close(fd);
-	return ok;
-}
-
-static long charged_bytes(void)
-{
-	char buf[32] = {};
-	int fd = open(CGROUP_TEST "/memory.current", O_RDONLY);
-
-	TEST_ASSERT(fd >= 0 && read(fd, buf, sizeof(buf) - 1) > 0,
-		    "cannot read memory.current: %d", errno);
-	close(fd);
-	return atol(buf);
-}
-
-static void leave_cgroup(void)
-{
-	write_file(CGROUP "/cgroup.procs", "0");
-	rmdir(CGROUP_TEST);
-}
-
-static bool enter_cgroup(void)
-{
-	write_file(CGROUP "/cgroup.subtree_control", "+memory");
-	mkdir(CGROUP_TEST, 0755);
-	if (write_file(CGROUP_TEST "/cgroup.procs", "0") &&
-	    !access(CGROUP_TEST "/memory.current", R_OK))
-		return true;
-
-	leave_cgroup();
-	return false;
-}
 
 TEST(memory_is_charged)
 {

@@ -9,20 +9,18 @@
  */
 #include "kvm_test_harness.h"
 #include "reg_rules.h"
+#include "rule_counts.h"
 
-/* Let the guest make an access: it must be counted once, under @action only. */
+/* Let the guest make an access: it must be counted once, unless it is plainly allowed. */
 static struct outcome access_judged(struct kvm_vcpu *vcpu, struct access a,
 				    enum reply reply, int action)
 {
-	struct counts before = read_counts(vcpu), after;
+	uint64_t before = read_hits(vcpu), hits;
 	struct outcome outcome = access_msr(vcpu, a, reply);
-	int i;
 
-	after = read_counts(vcpu);
-	for (i = KVM_X86_REG_DENY; i < NR_ACTIONS; i++)
-		TEST_ASSERT(after.by_action[i] - before.by_action[i] == (i == action),
-			    "%s rose by %lu, for an access to 0x%x", counter_names[i],
-			    after.by_action[i] - before.by_action[i], a.msr);
+	hits = read_hits(vcpu) - before;
+	TEST_ASSERT(hits == (action != KVM_X86_REG_RULE_ALLOW),
+		    HITS " rose by %lu, for an access to 0x%x", hits, a.msr);
 	return outcome;
 }
 
@@ -224,9 +222,11 @@ static void expect_value(struct subject *s, uint64_t value)
 static void set_action(struct subject *s, uint8_t action)
 {
 	struct kvm_x86_reg_rule r = rule(s->read.msr, READ | WRITE, action);
-	uint32_t other = action == KVM_X86_REG_EXIT ? KVM_X86_REG_GP : KVM_X86_REG_EXIT;
+	uint32_t other = action == KVM_X86_REG_RULE_EXIT ? KVM_X86_REG_RULE_GP :
+							   KVM_X86_REG_RULE_EXIT;
 
-	r.value = IGNORED_VALUE;
+	if (action == KVM_X86_REG_RULE_IGNORE)
+		r.value = IGNORED_VALUE;
 	set_rules(s->vm, &r, 1, other);
 }
 
@@ -251,17 +251,17 @@ static void expect_handled(struct subject *s, int action)
 
 TEST_F(action, allow)
 {
-	expect_handled(&self->s, KVM_X86_REG_ALLOW);
-	set_action(&self->s, KVM_X86_REG_ALLOW);
-	expect_handled(&self->s, KVM_X86_REG_ALLOW);
+	expect_handled(&self->s, KVM_X86_REG_RULE_ALLOW);
+	set_action(&self->s, KVM_X86_REG_RULE_ALLOW);
+	expect_handled(&self->s, KVM_X86_REG_RULE_ALLOW);
 }
 
 TEST_F(action, audit)
 {
-	set_action(&self->s, KVM_X86_REG_AUDIT);
-	expect_handled(&self->s, KVM_X86_REG_AUDIT);
+	set_action(&self->s, KVM_X86_REG_RULE_AUDIT);
+	expect_handled(&self->s, KVM_X86_REG_RULE_AUDIT);
 	remove_rules(self->s.vm);
-	expect_handled(&self->s, KVM_X86_REG_ALLOW);
+	expect_handled(&self->s, KVM_X86_REG_RULE_ALLOW);
 }
 
 /* What KVM makes of an access that it was let to handle is as ever, too. */
@@ -270,8 +270,8 @@ TEST_F(unknown, audit)
 	struct outcome outcome;
 
 	exit_on(self->s.vm, KVM_MSR_EXIT_REASON_UNKNOWN);
-	set_action(&self->s, KVM_X86_REG_AUDIT);
-	outcome = access_judged(self->s.vcpu, self->s.read, ANSWER, KVM_X86_REG_AUDIT);
+	set_action(&self->s, KVM_X86_REG_RULE_AUDIT);
+	outcome = access_judged(self->s.vcpu, self->s.read, ANSWER, KVM_X86_REG_RULE_AUDIT);
 	TEST_ASSERT_EQ(outcome.reason, KVM_MSR_EXIT_REASON_UNKNOWN);
 	TEST_ASSERT_EQ(outcome.value, ANSWER_VALUE);
 }
@@ -302,30 +302,30 @@ static void expect_exits(struct subject *s, int action)
 /* It is for the exits that the filter has that userspace has to ask. */
 TEST_F(action, deny)
 {
-	set_action(&self->s, KVM_X86_REG_DENY);
-	expect_gps(&self->s, KVM_X86_REG_DENY);
+	set_action(&self->s, KVM_X86_REG_RULE_DENY);
+	expect_gps(&self->s, KVM_X86_REG_RULE_DENY);
 	exit_on(self->s.vm, KVM_MSR_EXIT_REASON_UNKNOWN | KVM_MSR_EXIT_REASON_INVAL);
-	expect_gps(&self->s, KVM_X86_REG_DENY);
+	expect_gps(&self->s, KVM_X86_REG_RULE_DENY);
 	exit_on(self->s.vm, KVM_MSR_EXIT_REASON_FILTER);
-	expect_exits(&self->s, KVM_X86_REG_DENY);
+	expect_exits(&self->s, KVM_X86_REG_RULE_DENY);
 	exit_on(self->s.vm, 0);
-	expect_gps(&self->s, KVM_X86_REG_DENY);
+	expect_gps(&self->s, KVM_X86_REG_RULE_DENY);
 }
 
 TEST_F(action, gp)
 {
-	set_action(&self->s, KVM_X86_REG_GP);
-	expect_gps(&self->s, KVM_X86_REG_GP);
+	set_action(&self->s, KVM_X86_REG_RULE_GP);
+	expect_gps(&self->s, KVM_X86_REG_RULE_GP);
 	exit_on(self->s.vm, KVM_MSR_EXIT_REASON_VALID_MASK);
-	expect_gps(&self->s, KVM_X86_REG_GP);
+	expect_gps(&self->s, KVM_X86_REG_RULE_GP);
 }
 
 TEST_F(action, exit)
 {
-	set_action(&self->s, KVM_X86_REG_EXIT);
-	expect_exits(&self->s, KVM_X86_REG_EXIT);
+	set_action(&self->s, KVM_X86_REG_RULE_EXIT);
+	expect_exits(&self->s, KVM_X86_REG_RULE_EXIT);
 	exit_on(self->s.vm, KVM_MSR_EXIT_REASON_VALID_MASK);
-	expect_exits(&self->s, KVM_X86_REG_EXIT);
+	expect_exits(&self->s, KVM_X86_REG_RULE_EXIT);
 }
 
 static void expect_ignored(struct subject *s)
@@ -333,19 +333,19 @@ static void expect_ignored(struct subject *s)
 	struct access write = s->write;
 	struct outcome outcome;
 
-	outcome = access_judged(s->vcpu, s->read, ANSWER, KVM_X86_REG_IGNORE);
+	outcome = access_judged(s->vcpu, s->read, ANSWER, KVM_X86_REG_RULE_IGNORE);
 	expect_made(outcome);
 	TEST_ASSERT_EQ(outcome.value, IGNORED_VALUE);
 
 	/* Not even a value that the MSR would not take makes a difference. */
 	write.value = ~0ull;
-	expect_made(access_judged(s->vcpu, write, ANSWER, KVM_X86_REG_IGNORE));
+	expect_made(access_judged(s->vcpu, write, ANSWER, KVM_X86_REG_RULE_IGNORE));
 	expect_value(s, OLD_VALUE);
 }
 
 TEST_F(action, ignore)
 {
-	set_action(&self->s, KVM_X86_REG_IGNORE);
+	set_action(&self->s, KVM_X86_REG_RULE_IGNORE);
 	expect_ignored(&self->s);
 	exit_on(self->s.vm, KVM_MSR_EXIT_REASON_VALID_MASK);
 	expect_ignored(&self->s);
@@ -354,20 +354,20 @@ TEST_F(action, ignore)
 /* The default is the last rule. */
 TEST_F(action, by_default)
 {
-	set_rules(self->s.vm, NULL, 0, KVM_X86_REG_DENY);
-	expect_gps(&self->s, KVM_X86_REG_DENY);
-	set_rules(self->s.vm, NULL, 0, KVM_X86_REG_GP);
-	expect_gps(&self->s, KVM_X86_REG_GP);
-	set_rules(self->s.vm, NULL, 0, KVM_X86_REG_EXIT);
-	expect_exits(&self->s, KVM_X86_REG_EXIT);
-	set_rules(self->s.vm, NULL, 0, KVM_X86_REG_AUDIT);
-	expect_handled(&self->s, KVM_X86_REG_AUDIT);
+	set_rules(self->s.vm, NULL, 0, KVM_X86_REG_RULE_DENY);
+	expect_gps(&self->s, KVM_X86_REG_RULE_DENY);
+	set_rules(self->s.vm, NULL, 0, KVM_X86_REG_RULE_GP);
+	expect_gps(&self->s, KVM_X86_REG_RULE_GP);
+	set_rules(self->s.vm, NULL, 0, KVM_X86_REG_RULE_EXIT);
+	expect_exits(&self->s, KVM_X86_REG_RULE_EXIT);
+	set_rules(self->s.vm, NULL, 0, KVM_X86_REG_RULE_AUDIT);
+	expect_handled(&self->s, KVM_X86_REG_RULE_AUDIT);
 }
 
 static void set_fail_closed(struct kvm_vm *vm, uint32_t msr, uint8_t action, uint32_t flags)
 {
 	struct kvm_x86_reg_rule r = rule(msr, READ | WRITE, action);
-	struct kvm_x86_reg_rules head = rules_head(&r, 1, KVM_X86_REG_ALLOW);
+	struct kvm_x86_reg_rules head = rules_head(&r, 1, KVM_X86_REG_RULE_ALLOW);
 
 	head.flags = flags;
 	vm_ioctl(vm, KVM_X86_SET_REG_RULES, &head);
@@ -408,15 +408,15 @@ static void expect_fails_closed(struct subject *s)
 TEST_F(action, fail_closed)
 {
 	exit_on(self->s.vm, KVM_MSR_EXIT_REASON_FILTER);
-	set_fail_closed(self->s.vm, variant->msr, KVM_X86_REG_EXIT, 0);
+	set_fail_closed(self->s.vm, variant->msr, KVM_X86_REG_RULE_EXIT, 0);
 	expect_fails_open(&self->s);
-	set_fail_closed(self->s.vm, variant->msr, KVM_X86_REG_DENY, 0);
+	set_fail_closed(self->s.vm, variant->msr, KVM_X86_REG_RULE_DENY, 0);
 	expect_fails_open(&self->s);
 
-	set_fail_closed(self->s.vm, variant->msr, KVM_X86_REG_EXIT,
+	set_fail_closed(self->s.vm, variant->msr, KVM_X86_REG_RULE_EXIT,
 			KVM_X86_REG_RULES_FAIL_CLOSED);
 	expect_fails_closed(&self->s);
-	set_fail_closed(self->s.vm, variant->msr, KVM_X86_REG_DENY,
+	set_fail_closed(self->s.vm, variant->msr, KVM_X86_REG_RULE_DENY,
 			KVM_X86_REG_RULES_FAIL_CLOSED);
 	expect_fails_closed(&self->s);
 }
@@ -426,10 +426,10 @@ TEST_F(action, filter_fails_open)
 {
 	exit_on(self->s.vm, KVM_MSR_EXIT_REASON_VALID_MASK);
 	set_filter(self->s.vm, variant->msr, READ | WRITE);
-	set_fail_closed(self->s.vm, variant->msr, KVM_X86_REG_ALLOW,
+	set_fail_closed(self->s.vm, variant->msr, KVM_X86_REG_RULE_ALLOW,
 			KVM_X86_REG_RULES_FAIL_CLOSED);
 	expect_fails_open(&self->s);
-	set_fail_closed(self->s.vm, variant->msr, KVM_X86_REG_AUDIT,
+	set_fail_closed(self->s.vm, variant->msr, KVM_X86_REG_RULE_AUDIT,
 			KVM_X86_REG_RULES_FAIL_CLOSED);
 	expect_fails_open(&self->s);
 }
@@ -440,7 +440,7 @@ TEST_F(unknown, fails_open)
 	struct outcome outcome;
 
 	exit_on(self->s.vm, KVM_MSR_EXIT_REASON_UNKNOWN);
-	set_fail_closed(self->s.vm, MSR_UNKNOWN, KVM_X86_REG_ALLOW,
+	set_fail_closed(self->s.vm, MSR_UNKNOWN, KVM_X86_REG_RULE_ALLOW,
 			KVM_X86_REG_RULES_FAIL_CLOSED);
 	outcome = access_msr(self->s.vcpu, self->s.read, FORGET);
 	TEST_ASSERT_EQ(outcome.reason, KVM_MSR_EXIT_REASON_UNKNOWN);
@@ -452,7 +452,7 @@ TEST_F(unknown, fails_open)
 static void expect_written(struct subject *s, uint64_t value)
 {
 	s->write.value = value;
-	expect_made(access_judged(s->vcpu, s->write, ANSWER, KVM_X86_REG_ALLOW));
+	expect_made(access_judged(s->vcpu, s->write, ANSWER, KVM_X86_REG_RULE_ALLOW));
 	expect_value(s, value);
 }
 
@@ -461,7 +461,7 @@ static void expect_dropped(struct subject *s, uint64_t value)
 	uint64_t before = vcpu_get_msr(s->vcpu, s->write.msr);
 
 	s->write.value = value;
-	expect_made(access_judged(s->vcpu, s->write, ANSWER, KVM_X86_REG_IGNORE));
+	expect_made(access_judged(s->vcpu, s->write, ANSWER, KVM_X86_REG_RULE_IGNORE));
 	expect_value(s, before);
 }
 
@@ -472,7 +472,7 @@ static void expect_dropped(struct subject *s, uint64_t value)
 
 TEST_F(mask, changed_bits)
 {
-	set_rule(self->s.vm, masked(variant->msr, BIT_A | BIT_B, KVM_X86_REG_IGNORE));
+	set_rule(self->s.vm, masked(variant->msr, BIT_A | BIT_B, KVM_X86_REG_RULE_IGNORE));
 	expect_dropped(&self->s, OLD_VALUE ^ BIT_A);
 	expect_dropped(&self->s, OLD_VALUE ^ BIT_B);
 	expect_dropped(&self->s, OLD_VALUE ^ BIT_A ^ BIT_B ^ BIT_C);
@@ -490,7 +490,7 @@ TEST_F(mask, changed_bits)
 TEST_F(mask, after_passthrough)
 {
 	expect_written(&self->s, OLD_VALUE ^ BIT_A);
-	set_rule(self->s.vm, masked(variant->msr, BIT_A, KVM_X86_REG_IGNORE));
+	set_rule(self->s.vm, masked(variant->msr, BIT_A, KVM_X86_REG_RULE_IGNORE));
 	expect_written(&self->s, OLD_VALUE ^ BIT_A ^ BIT_B);
 	expect_dropped(&self->s, OLD_VALUE ^ BIT_B);
 
@@ -502,46 +502,146 @@ TEST_F(mask, after_passthrough)
 TEST_F(mask, first_match_wins)
 {
 	struct kvm_x86_reg_rule rules[] = {
-		masked(variant->msr, BIT_A, KVM_X86_REG_IGNORE),
-		masked(variant->msr, BIT_A | BIT_B, KVM_X86_REG_GP),
-		masked(variant->msr, BIT_B | BIT_C, KVM_X86_REG_EXIT),
-		rule(variant->msr, WRITE, KVM_X86_REG_AUDIT),
+		masked(variant->msr, BIT_A, KVM_X86_REG_RULE_IGNORE),
+		masked(variant->msr, BIT_A | BIT_B, KVM_X86_REG_RULE_GP),
+		masked(variant->msr, BIT_B | BIT_C, KVM_X86_REG_RULE_EXIT),
+		rule(variant->msr, WRITE, KVM_X86_REG_RULE_AUDIT),
 	};
 
-	set_rules(self->s.vm, rules, ARRAY_SIZE(rules), KVM_X86_REG_ALLOW);
+	set_rules(self->s.vm, rules, ARRAY_SIZE(rules), KVM_X86_REG_RULE_ALLOW);
 	expect_dropped(&self->s, OLD_VALUE ^ BIT_A);
 	expect_dropped(&self->s, OLD_VALUE ^ BIT_A ^ BIT_B ^ BIT_C);
 	self->s.write.value = OLD_VALUE ^ BIT_B ^ BIT_C;
-	expect_faulted(access_judged(self->s.vcpu, self->s.write, ANSWER, KVM_X86_REG_GP));
+	expect_faulted(access_judged(self->s.vcpu, self->s.write, ANSWER, KVM_X86_REG_RULE_GP));
 	self->s.write.value = OLD_VALUE ^ BIT_C;
-	expect_exited(access_judged(self->s.vcpu, self->s.write, ANSWER, KVM_X86_REG_EXIT), 0);
+	expect_exited(access_judged(self->s.vcpu, self->s.write, ANSWER, KVM_X86_REG_RULE_EXIT), 0);
 	self->s.write.value = OLD_VALUE;
-	expect_made(access_judged(self->s.vcpu, self->s.write, ANSWER, KVM_X86_REG_AUDIT));
+	expect_made(access_judged(self->s.vcpu, self->s.write, ANSWER, KVM_X86_REG_RULE_AUDIT));
 	expect_value(&self->s, OLD_VALUE);
 }
 
-/* Reads change nothing: a mask is not for them. */
-TEST_F(mask, reads_match)
+/*
+ * Registers that hold another value than what is written: a mask is about what they
+ * hold.  What that is, tells a write by the host.
+ */
+static uint64_t value_held(struct kvm_vcpu *vcpu, uint32_t msr, uint64_t value)
 {
-	struct kvm_x86_reg_rule r = ignore(variant->msr, variant->msr, 5);
-	struct outcome outcome;
+	uint64_t held;
 
-	r.mask = BIT_A;
-	set_rule(self->s.vm, r);
-	outcome = access_judged(self->s.vcpu, self->s.read, ANSWER, KVM_X86_REG_IGNORE);
-	expect_made(outcome);
-	TEST_ASSERT_EQ(outcome.value, 5);
-	expect_written(&self->s, OLD_VALUE ^ BIT_B);
+	TEST_ASSERT_EQ(_vcpu_set_msr(vcpu, msr, value), 1);
+	held = vcpu_get_msr(vcpu, msr);
+	vcpu_set_msr(vcpu, msr, 0);
+	return held;
+}
+
+FIXTURE(adjusted)
+{
+	struct subject s;
+};
+
+FIXTURE_VARIANT(adjusted)
+{
+	uint32_t msr;
+	uint64_t values[4];
+};
+
+/* VMX makes them canonical, SVM has 32 bits of them, as far as KVM knows. */
+FIXTURE_VARIANT_ADD(adjusted, sysenter_eip)
+{
+	.msr = MSR_IA32_SYSENTER_EIP,
+	.values = { 1, BIT_ULL(40), BIT_ULL(47), BIT_ULL(63) },
+};
+
+FIXTURE_VARIANT_ADD(adjusted, sysenter_esp)
+{
+	.msr = MSR_IA32_SYSENTER_ESP,
+	.values = { BIT_ULL(31), BIT_ULL(32), BIT_ULL(46), BIT_ULL(47) },
+};
+
+/* AMD's has 32 bits, Intel's refuses the others. */
+FIXTURE_VARIANT_ADD(adjusted, tsc_aux)
+{
+	.msr = MSR_TSC_AUX,
+	.values = { 1, BIT_ULL(31), BIT_ULL(40), BIT_ULL(63) },
+};
+
+FIXTURE_SETUP(adjusted)
+{
+	create_subject(&self->s, MSR_INTERCEPTED, false);
+	self->s.write.msr = variant->msr;
+}
+
+FIXTURE_TEARDOWN(adjusted)
+{
+	kvm_vm_free(self->s.vm);
+}
+
+/* Each bit that the register would hold otherwise decides, and no other of its own. */
+TEST_F(adjusted, mask_is_of_what_is_held)
+{
+	struct subject *s = &self->s;
+	uint64_t held;
+	int i, bit;
+
+	for (i = 0; i < ARRAY_SIZE(variant->values); i++) {
+		s->write.value = variant->values[i];
+		if (variant->msr == MSR_TSC_AUX && host_cpu_is_intel && s->write.value >> 32)
+			continue;
+
+		held = value_held(s->vcpu, variant->msr, s->write.value);
+		for (bit = 0; bit < 64; bit += bit < 30 || bit > 48 ? 5 : 1) {
+			set_rule(s->vm, masked(variant->msr, BIT_ULL(bit),
+					       KVM_X86_REG_RULE_GP));
+			if (held & BIT_ULL(bit))
+				expect_faulted(access_judged(s->vcpu, s->write, ANSWER,
+							     KVM_X86_REG_RULE_GP));
+			else if (!(s->write.value & BIT_ULL(bit)) &&
+				 (host_cpu_is_intel || bit < 32))
+				expect_made(access_judged(s->vcpu, s->write, ANSWER,
+							  KVM_X86_REG_RULE_ALLOW));
+			vcpu_set_msr(s->vcpu, variant->msr, 0);
+		}
+	}
+}
+
+/* Whoever writes back what it reads changes nothing. */
+TEST_F(adjusted, what_is_held_can_be_written)
+{
+	struct subject *s = &self->s;
+	uint64_t value = variant->msr == MSR_TSC_AUX ? 0x12345678 :
+			 host_cpu_is_intel ? 0xffffffff81001000 : 0x81001000;
+
+	s->write.value = value;
+	expect_made(access_msr(s->vcpu, s->write, ANSWER));
+	s->write.value = access_msr(s->vcpu, reading(variant->msr), ANSWER).value;
+	set_rule(s->vm, masked(variant->msr, ~0ull, KVM_X86_REG_RULE_GP));
+	expect_made(access_judged(s->vcpu, s->write, ANSWER, KVM_X86_REG_RULE_ALLOW));
+	s->write.value ^= 0x10;
+	expect_faulted(access_judged(s->vcpu, s->write, ANSWER, KVM_X86_REG_RULE_GP));
+}
+
+/* EFER.LMA follows from paging, whatever is written. */
+TEST_F(mask, lma_is_not_written)
+{
+	struct subject *s = &self->s;
+	uint64_t efer = vcpu_get_msr(s->vcpu, MSR_EFER);
+
+	TEST_ASSERT(efer & EFER_LMA, "not in long mode");
+	set_rule(s->vm, masked(MSR_EFER, EFER_LMA, KVM_X86_REG_RULE_GP));
+	s->write.msr = MSR_EFER;
+	s->write.value = efer & ~EFER_LMA;
+	expect_made(access_judged(s->vcpu, s->write, ANSWER, KVM_X86_REG_RULE_ALLOW));
+	TEST_ASSERT_EQ(vcpu_get_msr(s->vcpu, MSR_EFER), efer);
 }
 
 /* What cannot be read may change in any way: MSRs that KVM does not know ... */
 TEST_F(unknown, mask)
 {
-	set_rule(self->s.vm, masked(MSR_UNKNOWN, BIT_A, KVM_X86_REG_IGNORE));
+	set_rule(self->s.vm, masked(MSR_UNKNOWN, BIT_A, KVM_X86_REG_RULE_IGNORE));
 	self->s.write.value = 0;
-	expect_made(access_judged(self->s.vcpu, self->s.write, ANSWER, KVM_X86_REG_IGNORE));
+	expect_made(access_judged(self->s.vcpu, self->s.write, ANSWER, KVM_X86_REG_RULE_IGNORE));
 	self->s.write.value = ~0ull;
-	expect_made(access_judged(self->s.vcpu, self->s.write, ANSWER, KVM_X86_REG_IGNORE));
+	expect_made(access_judged(self->s.vcpu, self->s.write, ANSWER, KVM_X86_REG_RULE_IGNORE));
 }
 
 /* ... and those that are for writing only. */
@@ -549,8 +649,8 @@ TEST_F(unknown, mask_of_write_only_msr)
 {
 	self->s.write.msr = MSR_IA32_PRED_CMD;
 	self->s.write.value = 0;
-	set_rule(self->s.vm, masked(MSR_IA32_PRED_CMD, BIT_A, KVM_X86_REG_IGNORE));
-	expect_made(access_judged(self->s.vcpu, self->s.write, ANSWER, KVM_X86_REG_IGNORE));
+	set_rule(self->s.vm, masked(MSR_IA32_PRED_CMD, BIT_A, KVM_X86_REG_RULE_IGNORE));
+	expect_made(access_judged(self->s.vcpu, self->s.write, ANSWER, KVM_X86_REG_RULE_IGNORE));
 }
 
 /*
@@ -564,31 +664,31 @@ static const struct layering {
 	bool filtered;
 	uint8_t action;
 } layerings[] = {
-	{ KVM_X86_REG_ALLOW, false, KVM_X86_REG_ALLOW },
-	{ KVM_X86_REG_ALLOW, true, KVM_X86_REG_DENY },
-	{ KVM_X86_REG_AUDIT, false, KVM_X86_REG_AUDIT },
-	{ KVM_X86_REG_AUDIT, true, KVM_X86_REG_DENY },
-	{ KVM_X86_REG_DENY, false, KVM_X86_REG_DENY },
-	{ KVM_X86_REG_DENY, true, KVM_X86_REG_DENY },
-	{ KVM_X86_REG_GP, false, KVM_X86_REG_GP },
-	{ KVM_X86_REG_GP, true, KVM_X86_REG_GP },
-	{ KVM_X86_REG_EXIT, false, KVM_X86_REG_EXIT },
-	{ KVM_X86_REG_EXIT, true, KVM_X86_REG_EXIT },
-	{ KVM_X86_REG_IGNORE, false, KVM_X86_REG_IGNORE },
-	{ KVM_X86_REG_IGNORE, true, KVM_X86_REG_IGNORE },
+	{ KVM_X86_REG_RULE_ALLOW, false, KVM_X86_REG_RULE_ALLOW },
+	{ KVM_X86_REG_RULE_ALLOW, true, KVM_X86_REG_RULE_DENY },
+	{ KVM_X86_REG_RULE_AUDIT, false, KVM_X86_REG_RULE_AUDIT },
+	{ KVM_X86_REG_RULE_AUDIT, true, KVM_X86_REG_RULE_DENY },
+	{ KVM_X86_REG_RULE_DENY, false, KVM_X86_REG_RULE_DENY },
+	{ KVM_X86_REG_RULE_DENY, true, KVM_X86_REG_RULE_DENY },
+	{ KVM_X86_REG_RULE_GP, false, KVM_X86_REG_RULE_GP },
+	{ KVM_X86_REG_RULE_GP, true, KVM_X86_REG_RULE_GP },
+	{ KVM_X86_REG_RULE_EXIT, false, KVM_X86_REG_RULE_EXIT },
+	{ KVM_X86_REG_RULE_EXIT, true, KVM_X86_REG_RULE_EXIT },
+	{ KVM_X86_REG_RULE_IGNORE, false, KVM_X86_REG_RULE_IGNORE },
+	{ KVM_X86_REG_RULE_IGNORE, true, KVM_X86_REG_RULE_IGNORE },
 };
 
 static void expect_action(struct subject *s, int action)
 {
 	switch (action) {
-	case KVM_X86_REG_DENY:
-	case KVM_X86_REG_EXIT:
+	case KVM_X86_REG_RULE_DENY:
+	case KVM_X86_REG_RULE_EXIT:
 		expect_exits(s, action);
 		break;
-	case KVM_X86_REG_GP:
+	case KVM_X86_REG_RULE_GP:
 		expect_gps(s, action);
 		break;
-	case KVM_X86_REG_IGNORE:
+	case KVM_X86_REG_RULE_IGNORE:
 		expect_ignored(s);
 		break;
 	default:
@@ -626,21 +726,21 @@ TEST_F(action, layers_are_apart)
 {
 	struct kvm_x86_reg_rules no_room = {};
 
-	set_action(&self->s, KVM_X86_REG_EXIT);
+	set_action(&self->s, KVM_X86_REG_RULE_EXIT);
 	set_filter(self->s.vm, MSR_FS_BASE, READ);
 	set_filter(self->s.vm, variant->msr, READ | WRITE);
-	expect_exits(&self->s, KVM_X86_REG_EXIT);
-	set_action(&self->s, KVM_X86_REG_ALLOW);
-	expect_gps(&self->s, KVM_X86_REG_DENY);
+	expect_exits(&self->s, KVM_X86_REG_RULE_EXIT);
+	set_action(&self->s, KVM_X86_REG_RULE_ALLOW);
+	expect_gps(&self->s, KVM_X86_REG_RULE_DENY);
 	remove_rules(self->s.vm);
-	expect_gps(&self->s, KVM_X86_REG_DENY);
+	expect_gps(&self->s, KVM_X86_REG_RULE_DENY);
 	vm_ioctl(self->s.vm, KVM_X86_GET_REG_RULES, &no_room);
 
-	set_action(&self->s, KVM_X86_REG_IGNORE);
+	set_action(&self->s, KVM_X86_REG_RULE_IGNORE);
 	remove_filter(self->s.vm);
 	expect_ignored(&self->s);
 	remove_rules(self->s.vm);
-	expect_handled(&self->s, KVM_X86_REG_ALLOW);
+	expect_handled(&self->s, KVM_X86_REG_RULE_ALLOW);
 }
 
 int main(int argc, char *argv[])

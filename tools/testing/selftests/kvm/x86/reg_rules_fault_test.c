@@ -10,64 +10,12 @@
  * Faults come from /proc/thread-self/fail-nth and make-it-fail, as for
  * msr_filter_fault_test.
  */
+#include "fault_injection.h"
 #include "kvm_test_harness.h"
 #include "reg_rules.h"
 
-#define PROC		"/proc/thread-self/"
-#define DEBUGFS		"/sys/kernel/debug/"
-
-/* More than any system call here allocates; a bound for a broken counter. */
-#define MAX_FAULTS	1000
-
 /* Out of the way, but long to compile. */
 #define NOWHERE		0x10000000
-
-static bool set_knobs(const char *probability)
-{
-	const char * const knobs[][2] = {
-		{ "failslab/ignore-gfp-wait", "N" },
-		{ "failslab/verbose", "0" },
-		{ "failslab/task-filter", "Y" },
-		{ "failslab/interval", "1" },
-		{ "failslab/times", "-1" },
-		{ "failslab/probability", probability },
-		{ "fail_page_alloc/ignore-gfp-wait", "N" },
-		{ "fail_page_alloc/ignore-gfp-highmem", "N" },
-		{ "fail_page_alloc/verbose", "0" },
-		{ "fail_page_alloc/task-filter", "Y" },
-		{ "fail_page_alloc/interval", "1" },
-		{ "fail_page_alloc/times", "-1" },
-		{ "fail_page_alloc/min-order", "0" },
-		{ "fail_page_alloc/probability", probability },
-	};
-	char path[64];
-	int i;
-
-	for (i = 0; i < ARRAY_SIZE(knobs); i++) {
-		snprintf(path, sizeof(path), DEBUGFS "%s", knobs[i][0]);
-		if (!write_file(path, knobs[i][1]))
-			return false;
-	}
-
-	return true;
-}
-
-static void write_number(int fd, int number)
-{
-	char buf[16];
-
-	snprintf(buf, sizeof(buf), "%d", number);
-	TEST_ASSERT(pwrite(fd, buf, strlen(buf), 0) == strlen(buf),
-		    "cannot write %d: %d", number, errno);
-}
-
-static int read_number(int fd)
-{
-	char buf[16] = {};
-
-	TEST_ASSERT(pread(fd, buf, sizeof(buf) - 1, 0) > 0, "pread() failed: %d", errno);
-	return atoi(buf);
-}
 
 FIXTURE(reg_rules_fault)
 {
@@ -134,21 +82,21 @@ static void fill_list(struct kvm_x86_reg_rule *rules, uint32_t nr, uint64_t valu
 
 	rules[0] = ignore(MSR_PASSTHROUGH, MSR_PASSTHROUGH, value);
 	for (i = 1; i < nr; i++)
-		rules[i] = masked(NOWHERE + 2 * i, 1, KVM_X86_REG_GP);
+		rules[i] = masked(NOWHERE + 2 * i, 1, KVM_X86_REG_RULE_GP);
 }
 
 static void set_with_faults(struct _test_data_reg_rules_fault *self, bool and_after,
 			    uint32_t nr)
 {
 	static struct kvm_x86_reg_rule old[MAX_RULES], new[MAX_RULES];
-	struct kvm_x86_reg_rules head = rules_head(new, nr, KVM_X86_REG_ALLOW);
+	struct kvm_x86_reg_rules head = rules_head(new, nr, KVM_X86_REG_RULE_ALLOW);
 	bool injected = true;
 	int nth, r;
 
 	fill_list(old, nr, 1);
 	fill_list(new, nr, 2);
 	for (nth = 1; injected; nth++) {
-		set_rules(self->vcpu->vm, old, nr, KVM_X86_REG_ALLOW);
+		set_rules(self->vcpu->vm, old, nr, KVM_X86_REG_RULE_ALLOW);
 		r = faulty_ioctl(self, and_after, nth, KVM_X86_SET_REG_RULES, &head,
 				 &injected);
 		expect_read(self->vcpu, MSR_PASSTHROUGH, r ? 1 : 2);
@@ -172,7 +120,7 @@ TEST_F(reg_rules_fault, large_list)
 /* Whoever removes a list may be short of memory: that must not fail. */
 TEST_F(reg_rules_fault, removal)
 {
-	struct kvm_x86_reg_rules none = rules_head(NULL, 0, KVM_X86_REG_ALLOW);
+	struct kvm_x86_reg_rules none = rules_head(NULL, 0, KVM_X86_REG_RULE_ALLOW);
 	bool injected = true;
 	int nth;
 

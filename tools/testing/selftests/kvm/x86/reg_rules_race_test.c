@@ -83,14 +83,14 @@ static struct watch {
  */
 static uint64_t guest_read(int i, uint64_t finished)
 {
-	struct access a = { .msr = watch.msrs[i], .fep = watch.fep };
-	uint8_t vector = guest_rdmsr(&a);
+	uint64_t value;
+	uint8_t vector = guest_rdmsr(watch.msrs[i], watch.fep, &value);
 
 	__GUEST_ASSERT(!vector || vector == GP_VECTOR, "RDMSR took exception %u", vector);
 	if (watch.allows_one)
 		return finished + ((finished + i + !!vector) % 2);
 
-	return vector ? NO_LIST : a.value;
+	return vector ? NO_LIST : value;
 }
 
 static struct sighting guest_see(void)
@@ -292,12 +292,12 @@ static void set_list(struct kvm_vm *vm, struct watch *w, uint64_t n)
 	bool odd = n % 2;
 
 	if (w->allows_one) {
-		rules[odd].action = KVM_X86_REG_ALLOW;
-		rules[!odd].action = KVM_X86_REG_GP;
+		rules[odd] = rule(w->msrs[odd], READ | WRITE, KVM_X86_REG_RULE_ALLOW);
+		rules[!odd] = rule(w->msrs[!odd], READ | WRITE, KVM_X86_REG_RULE_GP);
 	}
 
 	__atomic_store_n(&w->started, n, __ATOMIC_SEQ_CST);
-	set_rules(vm, rules, ARRAY_SIZE(rules), KVM_X86_REG_GP);
+	set_rules(vm, rules, ARRAY_SIZE(rules), KVM_X86_REG_RULE_GP);
 	__atomic_store_n(&w->finished, n, __ATOMIC_SEQ_CST);
 }
 

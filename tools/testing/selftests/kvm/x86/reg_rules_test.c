@@ -10,14 +10,14 @@
  * For the actions, see reg_rules_action_test; for vCPUs that run while rules are
  * set, reg_rules_race_test; for when memory runs out, reg_rules_fault_test.
  */
-#include <fcntl.h>
 #include <sys/mman.h>
-#include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
 #include "apic.h"
+#include "compat_ioctl.h"
 #include "kvm_test_harness.h"
+#include "memcg.h"
 #include "reg_rules.h"
 
 #define X2APIC_FIRST	APIC_BASE_MSR
@@ -26,24 +26,23 @@
 /* Where there are no MSRs, nor does the policy have a short answer. */
 #define NOWHERE		0x10000000
 
-/* Masked rules that overlap this much are too much, or just not. */
-#define TOO_MANY_NESTED	300
-#define MANY_NESTED	240
+/* The most rules with a mask for one register. */
+#define MAX_MASKED	64
 
 /* A list that uses every field: what a list that is refused must leave in force. */
 static const struct kvm_x86_reg_rule good_rules[] = {
-	{ .access = READ, .action = KVM_X86_REG_EXIT, .first = MSR_INTERCEPTED,
-	  .last = MSR_INTERCEPTED, .value = 7 },
-	{ .access = READ | WRITE, .action = KVM_X86_REG_IGNORE, .first = MSR_UNKNOWN,
-	  .last = UINT32_MAX, .mask = 1ull << 63, .value = OLD_VALUE },
-	{ .access = WRITE, .action = KVM_X86_REG_ALLOW, .first = 0, .last = UINT32_MAX,
+	{ .access = READ, .action = KVM_X86_REG_RULE_EXIT, .first = MSR_INTERCEPTED,
+	  .last = MSR_INTERCEPTED },
+	{ .access = READ | WRITE, .action = KVM_X86_REG_RULE_IGNORE, .first = MSR_UNKNOWN,
+	  .last = UINT32_MAX, .value = OLD_VALUE },
+	{ .access = WRITE, .action = KVM_X86_REG_RULE_ALLOW, .first = 0, .last = UINT32_MAX,
 	  .mask = ~0ull },
 };
 
 static struct kvm_x86_reg_rules good_head(void)
 {
 	struct kvm_x86_reg_rules head = rules_head(good_rules, ARRAY_SIZE(good_rules),
-						   KVM_X86_REG_AUDIT);
+						   KVM_X86_REG_RULE_AUDIT);
 
 	head.flags = KVM_X86_REG_RULES_FAIL_CLOSED;
 	return head;
@@ -104,7 +103,7 @@ static void expect_rule_refused(struct kvm_vcpu *vcpu, struct kvm_x86_reg_rule b
 {
 	struct kvm_x86_reg_rule rules[] = { ignore(MSR_PASSTHROUGH, MSR_PASSTHROUGH, 1), bad };
 
-	expect_refused(vcpu, rules_head(rules, ARRAY_SIZE(rules), KVM_X86_REG_GP), EINVAL);
+	expect_refused(vcpu, rules_head(rules, ARRAY_SIZE(rules), KVM_X86_REG_RULE_GP), EINVAL);
 }
 
 FIXTURE(reg_rules)
@@ -137,13 +136,13 @@ TEST_F(reg_rules, einval_default)
 {
 	struct kvm_x86_reg_rules bad = good_head();
 
-	bad.msr_default = KVM_X86_REG_AUDIT + 1;
+	bad.msr_default = KVM_X86_REG_RULE_AUDIT + 1;
 	expect_refused(self->vcpu, bad, EINVAL);
 	bad.msr_default = 1u << 31;
 	expect_refused(self->vcpu, bad, EINVAL);
 
 	/* Nor does a list without rules do. */
-	bad = rules_head(NULL, 0, KVM_X86_REG_AUDIT + 1);
+	bad = rules_head(NULL, 0, KVM_X86_REG_RULE_AUDIT + 1);
 	expect_refused(self->vcpu, bad, EINVAL);
 }
 
@@ -159,7 +158,7 @@ TEST_F(reg_rules, einval_pad)
 
 TEST_F(reg_rules, einval_reserved)
 {
-	struct kvm_x86_reg_rules bad = rules_head(NULL, 0, KVM_X86_REG_ALLOW);
+	struct kvm_x86_reg_rules bad = rules_head(NULL, 0, KVM_X86_REG_RULE_ALLOW);
 	int i;
 
 	for (i = 0; i < ARRAY_SIZE(bad.reserved); i++) {
@@ -173,9 +172,9 @@ TEST_F(reg_rules, einval_reserved)
 
 TEST_F(reg_rules, einval_space)
 {
-	const uint16_t spaces[] = { KVM_X86_REG_CR, KVM_X86_REG_XCR, KVM_X86_REG_XCR + 1,
-				    1u << 15 };
-	struct kvm_x86_reg_rule bad = rule(0, WRITE, KVM_X86_REG_GP);
+	const uint16_t spaces[] = { KVM_X86_REG_RULE_CR, KVM_X86_REG_RULE_XCR,
+				    KVM_X86_REG_RULE_XCR + 1, 1u << 15 };
+	struct kvm_x86_reg_rule bad = rule(0, WRITE, KVM_X86_REG_RULE_GP);
 	int i;
 
 	for (i = 0; i < ARRAY_SIZE(spaces); i++) {
@@ -186,20 +185,20 @@ TEST_F(reg_rules, einval_space)
 
 TEST_F(reg_rules, einval_access)
 {
-	expect_rule_refused(self->vcpu, rule(NOWHERE, 0, KVM_X86_REG_GP));
-	expect_rule_refused(self->vcpu, rule(NOWHERE, 4, KVM_X86_REG_GP));
-	expect_rule_refused(self->vcpu, rule(NOWHERE, READ | 0x80, KVM_X86_REG_GP));
+	expect_rule_refused(self->vcpu, rule(NOWHERE, 0, KVM_X86_REG_RULE_GP));
+	expect_rule_refused(self->vcpu, rule(NOWHERE, 4, KVM_X86_REG_RULE_GP));
+	expect_rule_refused(self->vcpu, rule(NOWHERE, READ | 0x80, KVM_X86_REG_RULE_GP));
 }
 
 TEST_F(reg_rules, einval_action)
 {
-	expect_rule_refused(self->vcpu, rule(NOWHERE, READ, KVM_X86_REG_AUDIT + 1));
+	expect_rule_refused(self->vcpu, rule(NOWHERE, READ, KVM_X86_REG_RULE_AUDIT + 1));
 	expect_rule_refused(self->vcpu, rule(NOWHERE, READ, 0x80));
 }
 
 TEST_F(reg_rules, einval_rule_pad)
 {
-	struct kvm_x86_reg_rule bad = rule(NOWHERE, READ, KVM_X86_REG_GP);
+	struct kvm_x86_reg_rule bad = rule(NOWHERE, READ, KVM_X86_REG_RULE_GP);
 
 	bad.pad = 1;
 	expect_rule_refused(self->vcpu, bad);
@@ -209,19 +208,43 @@ TEST_F(reg_rules, einval_rule_pad)
 
 TEST_F(reg_rules, einval_first_after_last)
 {
-	expect_rule_refused(self->vcpu, range_rule(1, 0, READ, KVM_X86_REG_ALLOW));
+	expect_rule_refused(self->vcpu, range_rule(1, 0, READ, KVM_X86_REG_RULE_ALLOW));
 	expect_rule_refused(self->vcpu, range_rule(UINT32_MAX, UINT32_MAX - 1, READ,
-						   KVM_X86_REG_ALLOW));
+						   KVM_X86_REG_RULE_ALLOW));
 }
 
-TEST_F(reg_rules, einval_mask_without_write)
+/* A mask is for writes alone. */
+TEST_F(reg_rules, einval_mask)
 {
-	struct kvm_x86_reg_rule bad = rule(NOWHERE, READ, KVM_X86_REG_GP);
+	const uint8_t accesses[] = { READ, READ | WRITE };
+	struct kvm_x86_reg_rule bad;
+	int i;
 
-	bad.mask = 1;
-	expect_rule_refused(self->vcpu, bad);
-	bad.mask = 1ull << 63;
-	expect_rule_refused(self->vcpu, bad);
+	for (i = 0; i < ARRAY_SIZE(accesses); i++) {
+		bad = rule(NOWHERE, accesses[i], KVM_X86_REG_RULE_GP);
+		bad.mask = 1;
+		expect_rule_refused(self->vcpu, bad);
+		bad.mask = 1ull << 63;
+		expect_rule_refused(self->vcpu, bad);
+	}
+}
+
+/* A value is for what is ignored alone. */
+TEST_F(reg_rules, einval_value)
+{
+	struct kvm_x86_reg_rule bad;
+	int action;
+
+	for (action = 0; action <= KVM_X86_REG_RULE_AUDIT; action++) {
+		if (action == KVM_X86_REG_RULE_IGNORE)
+			continue;
+
+		bad = rule(NOWHERE, READ, action);
+		bad.value = 1;
+		expect_rule_refused(self->vcpu, bad);
+		bad.value = 1ull << 63;
+		expect_rule_refused(self->vcpu, bad);
+	}
 }
 
 /* x2APIC MSRs cannot be filtered, and a rule that seems to is refused. */
@@ -237,7 +260,7 @@ TEST_F(reg_rules, einval_x2apic)
 	};
 	int action, i;
 
-	for (action = KVM_X86_REG_DENY; action <= KVM_X86_REG_AUDIT; action++)
+	for (action = KVM_X86_REG_RULE_DENY; action <= KVM_X86_REG_RULE_AUDIT; action++)
 		for (i = 0; i < ARRAY_SIZE(ranges); i++)
 			expect_rule_refused(self->vcpu, range_rule(ranges[i][0], ranges[i][1],
 								   READ | WRITE, action));
@@ -251,10 +274,10 @@ TEST_F(reg_rules, einval_last_rule)
 
 	TEST_ASSERT(rules, "calloc() failed");
 	for (i = 0; i < MAX_RULES; i++)
-		rules[i] = rule(NOWHERE + i, READ, KVM_X86_REG_GP);
+		rules[i] = rule(NOWHERE + i, READ, KVM_X86_REG_RULE_GP);
 	rules[MAX_RULES - 1].access = 0;
 
-	expect_refused(self->vcpu, rules_head(rules, MAX_RULES, KVM_X86_REG_GP), EINVAL);
+	expect_refused(self->vcpu, rules_head(rules, MAX_RULES, KVM_X86_REG_RULE_GP), EINVAL);
 	free(rules);
 }
 
@@ -266,34 +289,80 @@ TEST_F(reg_rules, e2big)
 
 	TEST_ASSERT(rules, "calloc() failed");
 	for (i = 0; i <= MAX_RULES; i++)
-		rules[i] = rule(NOWHERE + i, READ, KVM_X86_REG_GP);
+		rules[i] = rule(NOWHERE + i, READ, KVM_X86_REG_RULE_GP);
 
-	expect_refused(self->vcpu, rules_head(rules, MAX_RULES + 1, KVM_X86_REG_GP), E2BIG);
-	expect_refused(self->vcpu, rules_head(NULL, UINT32_MAX, KVM_X86_REG_GP), E2BIG);
+	expect_refused(self->vcpu, rules_head(rules, MAX_RULES + 1, KVM_X86_REG_RULE_GP), E2BIG);
+	expect_refused(self->vcpu, rules_head(NULL, UINT32_MAX, KVM_X86_REG_RULE_GP), E2BIG);
 	free(rules);
 }
 
-/* Each rule around those before it, with a bit of its own among the 64 next to it. */
-static void nest_masked_rules(struct kvm_x86_reg_rule *rules, int nr)
+/* One more rule with a mask than there may be for a register, in one way or another. */
+static void expect_one_too_many(struct kvm_vcpu *vcpu, struct kvm_x86_reg_rule *rules,
+				uint32_t nr)
 {
-	int i;
-
-	for (i = 0; i < nr; i++) {
-		rules[i] = range_rule(NOWHERE - i, NOWHERE + i, WRITE, KVM_X86_REG_GP);
-		rules[i].mask = 1ull << (i % 64);
-	}
+	expect_refused(vcpu, rules_head(rules, nr + 1, KVM_X86_REG_RULE_ALLOW), E2BIG);
+	set_rules(vcpu->vm, rules, nr, KVM_X86_REG_RULE_ALLOW);
+	expect_list(vcpu->vm, rules_head(rules, nr, KVM_X86_REG_RULE_ALLOW));
 }
 
 TEST_F(reg_rules, e2big_masks)
 {
-	struct kvm_x86_reg_rule rules[TOO_MANY_NESTED];
+	struct kvm_x86_reg_rule rules[MAX_MASKED + 1];
+	int i;
 
-	nest_masked_rules(rules, TOO_MANY_NESTED);
-	expect_refused(self->vcpu, rules_head(rules, TOO_MANY_NESTED, KVM_X86_REG_ALLOW),
-		       E2BIG);
+	for (i = 0; i <= MAX_MASKED; i++)
+		rules[i] = masked(NOWHERE, 1ull << (i % 64), KVM_X86_REG_RULE_GP);
+	expect_one_too_many(self->vcpu, rules, MAX_MASKED);
 
-	set_rules(self->vcpu->vm, rules, MANY_NESTED, KVM_X86_REG_ALLOW);
-	expect_list(self->vcpu->vm, rules_head(rules, MANY_NESTED, KVM_X86_REG_ALLOW));
+	/* Each around those before it. */
+	for (i = 0; i <= MAX_MASKED; i++) {
+		rules[i].first = NOWHERE - i;
+		rules[i].last = NOWHERE + i;
+	}
+	expect_one_too_many(self->vcpu, rules, MAX_MASKED);
+
+	/* Each within those before it, and the innermost is one register. */
+	for (i = 0; i <= MAX_MASKED; i++) {
+		rules[i].first = NOWHERE + i;
+		rules[i].last = NOWHERE + 2 * MAX_MASKED - i;
+	}
+	expect_one_too_many(self->vcpu, rules, MAX_MASKED);
+}
+
+/* It is the rules for one register that are limited, not those of the list. */
+TEST_F(reg_rules, many_masks)
+{
+	struct kvm_x86_reg_rule *rules = calloc(MAX_RULES, sizeof(*rules));
+	int i;
+
+	TEST_ASSERT(rules, "calloc() failed");
+	for (i = 0; i < MAX_RULES; i++) {
+		rules[i] = masked(NOWHERE + 8 * i, 1ull << (i % 64), KVM_X86_REG_RULE_GP);
+		rules[i].last += 8 * MAX_MASKED - 1;
+	}
+	set_rules(self->vcpu->vm, rules, MAX_RULES, KVM_X86_REG_RULE_ALLOW);
+	expect_list(self->vcpu->vm, rules_head(rules, MAX_RULES, KVM_X86_REG_RULE_ALLOW));
+	TEST_ASSERT_EQ(write_msr(self->vcpu, NOWHERE + 8 * MAX_RULES, 1).vector, GP_VECTOR);
+	free(rules);
+}
+
+/* A filter cannot be refused for what the rules are. */
+TEST_F(reg_rules, filter_over_masks)
+{
+	struct kvm_x86_reg_rule rules[MAX_MASKED + 252];
+	int i;
+
+	for (i = 0; i < ARRAY_SIZE(rules); i++)
+		rules[i] = rule(NOWHERE + 2 * i, READ | WRITE, KVM_X86_REG_RULE_GP);
+	for (i = 0; i < MAX_MASKED; i++) {
+		rules[i] = masked(NOWHERE, 1ull << i, KVM_X86_REG_RULE_EXIT);
+		rules[i].last += 2 * ARRAY_SIZE(rules);
+	}
+	set_rules(self->vcpu->vm, rules, ARRAY_SIZE(rules), KVM_X86_REG_RULE_ALLOW);
+	set_filter(self->vcpu->vm, MSR_PASSTHROUGH, READ);
+	expect_gp(self->vcpu, MSR_PASSTHROUGH);
+	expect_list(self->vcpu->vm, rules_head(rules, ARRAY_SIZE(rules),
+					       KVM_X86_REG_RULE_ALLOW));
 }
 
 TEST_F(reg_rules, efault_head)
@@ -320,7 +389,7 @@ static void *map_last_page(int prot)
 static struct kvm_x86_reg_rule *truncated_rules(uint8_t *page)
 {
 	struct kvm_x86_reg_rule rules[] = {
-		ignore(MSR_PASSTHROUGH, MSR_PASSTHROUGH, 1), rule(0, READ, KVM_X86_REG_GP),
+		ignore(MSR_PASSTHROUGH, MSR_PASSTHROUGH, 1), rule(0, READ, KVM_X86_REG_RULE_GP),
 	};
 	uint8_t *at = page + getpagesize() - sizeof(rules) + 1;
 
@@ -337,7 +406,7 @@ TEST_F(reg_rules, efault_rules)
 	expect_refused(self->vcpu, bad, EFAULT);
 	bad.rules = 1ull << 63;
 	expect_refused(self->vcpu, bad, EFAULT);
-	bad = rules_head(truncated_rules(page), 2, KVM_X86_REG_GP);
+	bad = rules_head(truncated_rules(page), 2, KVM_X86_REG_RULE_GP);
 	expect_refused(self->vcpu, bad, EFAULT);
 
 	/* One rule is there, if unaligned. */
@@ -417,6 +486,24 @@ TEST_F(reg_rules, get_e2big)
 	expect_good_list(self->vcpu);
 }
 
+/* The VM is its creator's: a child that inherits the descriptor cannot use it. */
+TEST_F(reg_rules, eio_in_another_process)
+{
+	struct kvm_x86_reg_rules head = good_head();
+	int fd = self->vcpu->vm->fd, status;
+	pid_t pid = fork();
+
+	if (!pid) {
+		if (!ioctl(fd, KVM_X86_SET_REG_RULES, &head) || errno != EIO)
+			_exit(1);
+		_exit(!ioctl(fd, KVM_X86_GET_REG_RULES, &head) || errno != EIO);
+	}
+
+	TEST_ASSERT(waitpid(pid, &status, 0) == pid && WIFEXITED(status), "the child died");
+	TEST_ASSERT_EQ(WEXITSTATUS(status), 0);
+	expect_list(self->vcpu->vm, rules_head(NULL, 0, KVM_X86_REG_RULE_ALLOW));
+}
+
 TEST_F(reg_rules, capability)
 {
 	TEST_ASSERT_EQ(kvm_check_cap(KVM_CAP_X86_REG_RULES), MAX_RULES);
@@ -428,21 +515,21 @@ TEST_F(reg_rules, none_at_first)
 	struct kvm_x86_reg_rules head = {};
 
 	vm_ioctl(self->vcpu->vm, KVM_X86_GET_REG_RULES, &head);
-	expect_list(self->vcpu->vm, rules_head(NULL, 0, KVM_X86_REG_ALLOW));
+	expect_list(self->vcpu->vm, rules_head(NULL, 0, KVM_X86_REG_RULE_ALLOW));
 }
 
 TEST_F(reg_rules, empty_list_removes)
 {
 	set_good_list(self->vcpu);
 	remove_rules(self->vcpu->vm);
-	expect_list(self->vcpu->vm, rules_head(NULL, 0, KVM_X86_REG_ALLOW));
+	expect_list(self->vcpu->vm, rules_head(NULL, 0, KVM_X86_REG_RULE_ALLOW));
 	expect_read(self->vcpu, MSR_INTERCEPTED,
 		    vcpu_get_msr(self->vcpu, MSR_INTERCEPTED));
 	expect_gp(self->vcpu, MSR_UNKNOWN);
 
 	/* Once more does no harm. */
 	remove_rules(self->vcpu->vm);
-	expect_list(self->vcpu->vm, rules_head(NULL, 0, KVM_X86_REG_ALLOW));
+	expect_list(self->vcpu->vm, rules_head(NULL, 0, KVM_X86_REG_RULE_ALLOW));
 }
 
 /* Each default but ALLOW does something without a rule. */
@@ -451,20 +538,20 @@ TEST_F(reg_rules, empty_list_with_default)
 	struct kvm_vcpu *vcpu = self->vcpu;
 	uint32_t action;
 
-	for (action = KVM_X86_REG_DENY; action <= KVM_X86_REG_AUDIT; action++) {
+	for (action = KVM_X86_REG_RULE_DENY; action <= KVM_X86_REG_RULE_AUDIT; action++) {
 		set_rules(vcpu->vm, NULL, 0, action);
 		expect_list(vcpu->vm, rules_head(NULL, 0, action));
 	}
 
 	vcpu_set_msr(vcpu, MSR_PASSTHROUGH, OLD_VALUE);
 	expect_read(vcpu, MSR_PASSTHROUGH, OLD_VALUE);
-	set_rules(vcpu->vm, NULL, 0, KVM_X86_REG_DENY);
+	set_rules(vcpu->vm, NULL, 0, KVM_X86_REG_RULE_DENY);
 	expect_gp(vcpu, MSR_PASSTHROUGH);
-	set_rules(vcpu->vm, NULL, 0, KVM_X86_REG_GP);
+	set_rules(vcpu->vm, NULL, 0, KVM_X86_REG_RULE_GP);
 	expect_gp(vcpu, MSR_PASSTHROUGH);
-	set_rules(vcpu->vm, NULL, 0, KVM_X86_REG_EXIT);
+	set_rules(vcpu->vm, NULL, 0, KVM_X86_REG_RULE_EXIT);
 	expect_exit(vcpu, MSR_PASSTHROUGH);
-	set_rules(vcpu->vm, NULL, 0, KVM_X86_REG_IGNORE);
+	set_rules(vcpu->vm, NULL, 0, KVM_X86_REG_RULE_IGNORE);
 	expect_read(vcpu, MSR_PASSTHROUGH, 0);
 	expect_read(vcpu, UINT32_MAX, 0);
 }
@@ -474,12 +561,12 @@ TEST_F(reg_rules, default_deny)
 {
 	struct kvm_vcpu *vcpu = self->vcpu;
 	struct kvm_x86_reg_rule rules[] = {
-		rule(MSR_INTERCEPTED, READ, KVM_X86_REG_ALLOW),
-		rule(MSR_PASSTHROUGH, READ | WRITE, KVM_X86_REG_ALLOW),
-		rule(MSR_FS_BASE, WRITE, KVM_X86_REG_ALLOW),
+		rule(MSR_INTERCEPTED, READ, KVM_X86_REG_RULE_ALLOW),
+		rule(MSR_PASSTHROUGH, READ | WRITE, KVM_X86_REG_RULE_ALLOW),
+		rule(MSR_FS_BASE, WRITE, KVM_X86_REG_RULE_ALLOW),
 	};
 
-	set_rules(vcpu->vm, rules, ARRAY_SIZE(rules), KVM_X86_REG_GP);
+	set_rules(vcpu->vm, rules, ARRAY_SIZE(rules), KVM_X86_REG_RULE_GP);
 	expect_read(vcpu, MSR_INTERCEPTED, vcpu_get_msr(vcpu, MSR_INTERCEPTED));
 	TEST_ASSERT_EQ(write_msr(vcpu, MSR_INTERCEPTED, 0).vector, GP_VECTOR);
 	TEST_ASSERT_EQ(write_msr(vcpu, MSR_PASSTHROUGH, OLD_VALUE).vector, 0);
@@ -506,7 +593,7 @@ TEST_F(reg_rules, first_match_wins)
 	const uint64_t values[] = { 14, 14, 11, 11, 10, 10, 12, 12, 14, 14 };
 	int i;
 
-	set_rules(vcpu->vm, rules, ARRAY_SIZE(rules), KVM_X86_REG_GP);
+	set_rules(vcpu->vm, rules, ARRAY_SIZE(rules), KVM_X86_REG_RULE_GP);
 	for (i = 0; i < ARRAY_SIZE(values); i++)
 		expect_read(vcpu, NOWHERE + i, values[i]);
 	expect_read(vcpu, NOWHERE - 1, 15);
@@ -522,15 +609,15 @@ TEST_F(reg_rules, read_and_write_apart)
 {
 	struct kvm_vcpu *vcpu = self->vcpu;
 	struct kvm_x86_reg_rule rules[] = {
-		rule(MSR_PASSTHROUGH, WRITE, KVM_X86_REG_GP),
-		rule(MSR_PASSTHROUGH, READ, KVM_X86_REG_EXIT),
+		rule(MSR_PASSTHROUGH, WRITE, KVM_X86_REG_RULE_GP),
+		rule(MSR_PASSTHROUGH, READ, KVM_X86_REG_RULE_EXIT),
 	};
 
-	set_rules(vcpu->vm, rules, 1, KVM_X86_REG_ALLOW);
+	set_rules(vcpu->vm, rules, 1, KVM_X86_REG_RULE_ALLOW);
 	TEST_ASSERT_EQ(write_msr(vcpu, MSR_PASSTHROUGH, 1).vector, GP_VECTOR);
 	expect_read(vcpu, MSR_PASSTHROUGH, 0);
 
-	set_rules(vcpu->vm, rules, 2, KVM_X86_REG_ALLOW);
+	set_rules(vcpu->vm, rules, 2, KVM_X86_REG_RULE_ALLOW);
 	TEST_ASSERT_EQ(write_msr(vcpu, MSR_PASSTHROUGH, 1).vector, GP_VECTOR);
 	expect_exit(vcpu, MSR_PASSTHROUGH);
 }
@@ -544,8 +631,8 @@ static void expect_max_rules(struct kvm_vcpu *vcpu, struct kvm_x86_reg_rule *rul
 
 	for (i = 0; i < MAX_RULES; i++)
 		rules[i] = ignore(base + 2 * i, base + 2 * i, 1000 + i);
-	set_rules(vcpu->vm, rules, MAX_RULES, KVM_X86_REG_ALLOW);
-	expect_list(vcpu->vm, rules_head(rules, MAX_RULES, KVM_X86_REG_ALLOW));
+	set_rules(vcpu->vm, rules, MAX_RULES, KVM_X86_REG_RULE_ALLOW);
+	expect_list(vcpu->vm, rules_head(rules, MAX_RULES, KVM_X86_REG_RULE_ALLOW));
 
 	for (i = 0; i < ARRAY_SIZE(samples); i++)
 		expect_read(vcpu, base + 2 * samples[i], 1000 + samples[i]);
@@ -578,13 +665,13 @@ TEST_F(reg_rules, x2apic_is_exempt)
 	vcpu_set_msr(vcpu, MSR_IA32_APICBASE,
 		     vcpu_get_msr(vcpu, MSR_IA32_APICBASE) | X2APIC_ENABLE);
 
-	set_rules(vcpu->vm, NULL, 0, KVM_X86_REG_GP);
+	set_rules(vcpu->vm, NULL, 0, KVM_X86_REG_RULE_GP);
 	TEST_ASSERT_EQ(write_msr(vcpu, tpr, 0x20).vector, 0);
 	expect_read(vcpu, tpr, 0x20);
 	expect_gp(vcpu, MSR_IA32_APICBASE);
 
 	/* Those that are none, too: what there is not is not ignored. */
-	set_rules(vcpu->vm, NULL, 0, KVM_X86_REG_IGNORE);
+	set_rules(vcpu->vm, NULL, 0, KVM_X86_REG_RULE_IGNORE);
 	expect_read(vcpu, X2APIC_FIRST - 1, 0);
 	expect_gp(vcpu, X2APIC_FIRST);
 	expect_read(vcpu, tpr, 0x20);
@@ -592,14 +679,14 @@ TEST_F(reg_rules, x2apic_is_exempt)
 	expect_read(vcpu, X2APIC_LAST + 1, 0);
 
 	/* A rule that allows them may say so. */
-	set_rule(vcpu->vm, range_rule(0, UINT32_MAX, READ | WRITE, KVM_X86_REG_ALLOW));
+	set_rule(vcpu->vm, range_rule(0, UINT32_MAX, READ | WRITE, KVM_X86_REG_RULE_ALLOW));
 	expect_read(vcpu, tpr, 0x20);
 }
 
 /* Host accesses are not the guest's. */
 TEST_F(reg_rules, host_is_exempt)
 {
-	set_rules(self->vcpu->vm, NULL, 0, KVM_X86_REG_GP);
+	set_rules(self->vcpu->vm, NULL, 0, KVM_X86_REG_RULE_GP);
 	vcpu_set_msr(self->vcpu, MSR_INTERCEPTED, OLD_VALUE);
 	TEST_ASSERT_EQ(vcpu_get_msr(self->vcpu, MSR_INTERCEPTED), OLD_VALUE);
 }
@@ -609,7 +696,7 @@ TEST_F(reg_rules, reaches_a_vcpu_created_later)
 	struct kvm_vcpu *later;
 
 	set_good_list(self->vcpu);
-	set_rule(self->vcpu->vm, rule(MSR_PASSTHROUGH, READ, KVM_X86_REG_EXIT));
+	set_rule(self->vcpu->vm, rule(MSR_PASSTHROUGH, READ, KVM_X86_REG_RULE_EXIT));
 	later = vm_vcpu_add(self->vcpu->vm, 1, guest_main);
 	expect_exit(later, MSR_PASSTHROUGH);
 	expect_exit(self->vcpu, MSR_PASSTHROUGH);
@@ -635,33 +722,6 @@ TEST_F(reg_rules, save_and_restore)
 	expect_list(vm, head);
 	free(rules);
 	kvm_vm_free(vm);
-}
-
-#define SYSCALL_IA32_IOCTL	54
-
-/* An ioctl as 32-bit userspace makes it; the registers hold 32 bits each. */
-static int compat_ioctl(int fd, unsigned int request, void *arg)
-{
-	int r;
-
-	asm volatile("int $0x80" : "=a"(r)
-		     : "a"(SYSCALL_IA32_IOCTL), "b"(fd), "c"(request), "d"(arg)
-		     : "memory", "r8", "r9", "r10", "r11");
-	return r;
-}
-
-/* Where 32-bit system calls are compiled out or disabled, int $0x80 is fatal. */
-static bool has_compat_syscalls(void)
-{
-	int status;
-	pid_t pid = fork();
-
-	if (!pid) {
-		compat_ioctl(-1, 0, NULL);
-		_exit(0);
-	}
-
-	return waitpid(pid, &status, 0) == pid && WIFEXITED(status);
 }
 
 /* What a 32-bit caller has in memory is what a 64-bit one has. */
@@ -706,36 +766,6 @@ TEST_F(reg_rules, ioctls_of_a_32_bit_caller)
 	expect_list(self->vcpu->vm, m->head);
 }
 
-#define CGROUP		"/sys/fs/cgroup"
-#define CGROUP_TEST	CGROUP "/reg_rules_test"
-
-static long charged_bytes(void)
-{
-	char buf[32];
-
-	TEST_ASSERT(read_file(CGROUP_TEST "/memory.current", buf, sizeof(buf)),
-		    "cannot open memory.current: %d", errno);
-	return atol(buf);
-}
-
-static void leave_cgroup(void)
-{
-	write_file(CGROUP "/cgroup.procs", "0");
-	rmdir(CGROUP_TEST);
-}
-
-static bool enter_cgroup(void)
-{
-	write_file(CGROUP "/cgroup.subtree_control", "+memory");
-	mkdir(CGROUP_TEST, 0755);
-	if (write_file(CGROUP_TEST "/cgroup.procs", "0") &&
-	    !access(CGROUP_TEST "/memory.current", R_OK))
-		return true;
-
-	leave_cgroup();
-	return false;
-}
-
 /* Charges go by batches: share them among many VMs. */
 #define CHARGED_VMS	32
 
@@ -751,7 +781,7 @@ static long charge(const struct kvm_x86_reg_rule *rules, uint32_t nr)
 
 	before = charged_bytes();
 	for (i = 0; i < CHARGED_VMS; i++)
-		set_rules(vms[i], rules, nr, KVM_X86_REG_GP);
+		set_rules(vms[i], rules, nr, KVM_X86_REG_RULE_GP);
 	charged = charged_bytes() - before;
 
 	for (i = 0; i < CHARGED_VMS; i++)
@@ -768,15 +798,30 @@ static void fill_disjoint(struct kvm_x86_reg_rule *rules, uint32_t nr)
 		rules[i] = ignore(NOWHERE + 2 * i, NOWHERE + 2 * i, i);
 }
 
-/* The same, and at each place three masked rules to test, or two. */
+/* The same, and as many masked rules over each of them as there may be. */
 static void fill_overlapping(struct kvm_x86_reg_rule *rules, uint32_t nr)
 {
 	uint32_t i;
 
 	for (i = 0; i < nr; i++) {
-		rules[i] = range_rule(NOWHERE + 2 * i, NOWHERE + 2 * i + 4, WRITE,
-				      KVM_X86_REG_EXIT);
-		rules[i].mask = 1ull << (i % 64);
+		rules[i] = masked(NOWHERE + 2 * i, 1ull << (i % 64), KVM_X86_REG_RULE_EXIT);
+		rules[i].last += 2 * MAX_MASKED - 1;
+	}
+}
+
+/* Masked rules for everything before those that cut it into pieces. */
+static void fill_wide(struct kvm_x86_reg_rule *rules, uint32_t nr)
+{
+	uint32_t i;
+
+	fill_overlapping(rules, nr);
+	for (i = 0; i < nr; i++) {
+		rules[i].last = rules[i].first;
+		if (i >= MAX_MASKED - 1)
+			continue;
+
+		rules[i].first = X2APIC_LAST + 1;
+		rules[i].last = UINT32_MAX;
 	}
 }
 
@@ -810,6 +855,11 @@ FIXTURE_VARIANT_ADD(reg_rules_memory, many_disjoint)
 FIXTURE_VARIANT_ADD(reg_rules_memory, many_overlapping)
 {
 	.fill = fill_overlapping, .nr = MAX_RULES, .limit = 512 * 1024,
+};
+
+FIXTURE_VARIANT_ADD(reg_rules_memory, many_wide)
+{
+	.fill = fill_wide, .nr = MAX_RULES, .limit = 512 * 1024,
 };
 
 FIXTURE_SETUP(reg_rules_memory)
