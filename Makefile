@@ -40,7 +40,7 @@ run:
 	@scripts/run
 
 test:
-	@scripts/test $(TESTS)
+	@scripts/test $(if $(TESTS),'$(TESTS)')
 
 shell:
 	@scripts/boot --shell

@@ -19,10 +19,10 @@
 #define MSR_IA32_CR_PAT	0x00000277
 #define MSR_EFER	0xc0000080
 
-#define READ		KVM_X86_REG_READ
-#define WRITE		KVM_X86_REG_WRITE
+#define READ		KVM_X86_REG_RULE_READ
+#define WRITE		KVM_X86_REG_RULE_WRITE
 #define ALLOW(msr, how) \
-	{ .first = msr, .last = msr, .access = how, .action = KVM_X86_REG_ALLOW }
+	{ .first = msr, .last = msr, .access = how, .action = KVM_X86_REG_RULE_ALLOW }
 
 static const struct kvm_x86_reg_rule rules[] = {
 	ALLOW(MSR_IA32_TSC, READ),
@@ -36,7 +36,7 @@ static void set_policy(int vm)
 	const int nr_rules = sizeof(rules) / sizeof(rules[0]);
 	struct kvm_x86_reg_rules policy = {
 		.nr_rules = nr_rules,
-		.msr_default = KVM_X86_REG_GP,
+		.msr_default = KVM_X86_REG_RULE_GP,
 		.rules = (unsigned long)rules,
 	};
 

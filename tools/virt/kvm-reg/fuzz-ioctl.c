@@ -171,7 +171,7 @@ static struct kvm_x86_reg_rules expected_head(const struct kvm_x86_reg_rules *be
 
 	head.flags = installed ? installed->head.flags : 0;
 	head.nr_rules = installed ? installed->head.nr_rules : 0;
-	head.msr_default = installed ? installed->head.msr_default : KVM_X86_REG_ALLOW;
+	head.msr_default = installed ? installed->head.msr_default : KVM_X86_REG_RULE_ALLOW;
 	return head;
 }
 

@@ -60,7 +60,7 @@ enum fuzz_case {
 	CASE_MASK_SPARES,
 	CASE_MASK_UNREADABLE,
 	CASE_SET_REFUSED,
-	CASE_CHAINS_OVERFLOW,
+	CASE_MASKS_OVERLAP,
 	CASE_GET_TOO_SMALL,
 	CASE_GET_REFUSED,
 	NR_CASES,
@@ -100,7 +100,6 @@ struct fuzz_rules {
 	enum fuzz_place place;		/* of the head */
 	enum fuzz_place rules_place;	/* of the rules */
 	bool compat;			/* by a 32-bit program */
-	bool overflows;			/* well-formed, but masks overlap too much */
 	struct kvm_x86_reg_rule rules[FUZZ_RULES];
 };
 

@@ -10,16 +10,15 @@
 #include "fuzz-round.h"
 #include "vmm.h"
 
-#define READ_WRITE	(KVM_X86_REG_READ | KVM_X86_REG_WRITE)
-#define NR_ACTIONS	(KVM_X86_REG_AUDIT + 1)
+#define READ_WRITE	(KVM_X86_REG_RULE_READ | KVM_X86_REG_RULE_WRITE)
+#define NR_ACTIONS	(KVM_X86_REG_RULE_AUDIT + 1)
 #define LAST_REGISTER	(~0u)
 
-/* Longer lists have no masks, so that their chains are sure to fit. */
+/* The most rules with a mask for one register */
 #define MAX_MASKED	64
 
-/* So many rules with masks, one bit each, over each other: the chains do not fit. */
-#define OVERFLOWING	520
-#define OVERFLOW_BASE	0xd0000000
+/* Where lists of masked rules are that are too many for a register, or just not */
+#define OVERLAP_BASE	0xd0000000
 
 const struct fuzz_case_info fuzz_cases[NR_CASES] = {
 	[CASE_ALLOW]		= { "rule-allow", "as without rules" },
@@ -35,7 +34,7 @@ const struct fuzz_case_info fuzz_cases[NR_CASES] = {
 	[CASE_MASK_SPARES]	= { "mask-spares", "the write does not" },
 	[CASE_MASK_UNREADABLE]	= { "mask-unreadable", "the rule matches what cannot be read" },
 	[CASE_SET_REFUSED]	= { "rules-refused", "the list before stays in force" },
-	[CASE_CHAINS_OVERFLOW]	= { "masks-overlap", "E2BIG: too many masks over each other" },
+	[CASE_MASKS_OVERLAP]	= { "masks-overlap", "E2BIG: too many rules with a mask for a register" },
 	[CASE_GET_TOO_SMALL]	= { "get-too-small", "E2BIG, and how many there are" },
 	[CASE_GET_REFUSED]	= { "get-refused", "EINVAL or EFAULT" },
 };
@@ -88,7 +87,7 @@ static __u64 random_mask(void)
 /* Where KVM would refuse the rule for the x2APIC, have it end before, or begin behind. */
 static void avoid_x2apic(struct kvm_x86_reg_rule *rule)
 {
-	if (rule->action == KVM_X86_REG_ALLOW ||
+	if (rule->action == KVM_X86_REG_RULE_ALLOW ||
 	    rule->first > X2APIC_LAST || rule->last < X2APIC_FIRST)
 		return;
 
@@ -97,7 +96,7 @@ static void avoid_x2apic(struct kvm_x86_reg_rule *rule)
 	else if (rule->last > X2APIC_LAST)
 		rule->first = X2APIC_LAST + 1;
 	else
-		rule->action = KVM_X86_REG_ALLOW;
+		rule->action = KVM_X86_REG_RULE_ALLOW;
 }
 
 static void make_rule(struct kvm_x86_reg_rule *rule, bool masked,
@@ -108,14 +107,17 @@ static void make_rule(struct kvm_x86_reg_rule *rule, bool masked,
 
 	*rule = (struct kvm_x86_reg_rule) {
 		.access = 1 + below(READ_WRITE),
-		.action = one_in(6) ? KVM_X86_REG_ALLOW : below(NR_ACTIONS),
+		.action = one_in(6) ? KVM_X86_REG_RULE_ALLOW : below(NR_ACTIONS),
 		.first = first,
 		.last = length > LAST_REGISTER - first ? LAST_REGISTER : first + length - 1,
-		.value = any_value(),
 	};
-	if (masked && rule->access & KVM_X86_REG_WRITE && one_in(2))
+	if (masked && one_in(3)) {
+		rule->access = KVM_X86_REG_RULE_WRITE;
 		rule->mask = random_mask();
+	}
 	avoid_x2apic(rule);
+	if (rule->action == KVM_X86_REG_RULE_IGNORE)
+		rule->value = any_value();
 }
 
 static __u32 random_count(void)
@@ -136,22 +138,23 @@ static void make_list(struct fuzz_rules *rules)
 
 	rules->head.nr_rules = nr;
 	for (i = 0; i < nr; i++)
-		make_rule(&rules->rules[i], nr <= MAX_MASKED, &rules->rules[i ? i - 1 : 0]);
+		make_rule(&rules->rules[i], true, &rules->rules[i ? i - 1 : 0]);
 }
 
-/* Each rule begins and ends at a register of its own. */
-static void make_overflowing(struct fuzz_rules *rules)
+/* Each rule covers as many registers, from a few after the one before on. */
+static void make_overlapping(struct fuzz_rules *rules)
 {
+	const __u32 step = below(4), nr = MAX_MASKED - 2 + below(one_in(4) ? 900 : 5);
+	const __u32 length = step * (MAX_MASKED - 1 + below(3)) + 1;
 	__u32 i;
 
-	rules->overflows = true;
-	rules->head.nr_rules = OVERFLOWING + below(480);
-	for (i = 0; i < rules->head.nr_rules; i++)
+	rules->head.nr_rules = nr;
+	for (i = 0; i < nr; i++)
 		rules->rules[i] = (struct kvm_x86_reg_rule) {
-			.access = KVM_X86_REG_WRITE,
+			.access = KVM_X86_REG_RULE_WRITE,
 			.action = below(NR_ACTIONS),
-			.first = OVERFLOW_BASE + i,
-			.last = OVERFLOW_BASE + FUZZ_RULES + i,
+			.first = OVERLAP_BASE + step * i,
+			.last = OVERLAP_BASE + step * i + length - 1,
 			.mask = 1ULL << i % 64,
 		};
 }
@@ -187,7 +190,7 @@ static void corrupt_rule(struct kvm_x86_reg_rule *rule)
 {
 	unsigned int i;
 
-	switch (below(10)) {
+	switch (below(11)) {
 	case 0:
 		rule->space = 1 + below(2);
 		break;
@@ -204,8 +207,12 @@ static void corrupt_rule(struct kvm_x86_reg_rule *rule)
 		rule->last = rule->first - 1;
 		break;
 	case 5:
-		rule->access = KVM_X86_REG_READ;
+		rule->access = one_in(2) ? KVM_X86_REG_RULE_READ : READ_WRITE;
 		rule->mask = random_mask();
+		break;
+	case 8:
+		rule->action = below(KVM_X86_REG_RULE_IGNORE);
+		rule->value = any_value();
 		break;
 	case 6:
 		rule->action = 1 + below(NR_ACTIONS - 1);
@@ -250,9 +257,9 @@ void fuzz_make_rules(struct fuzz_rules *rules)
 	rules->place = one_in(8) ? AT_END : ROOMY;
 	rules->rules_place = one_in(4) ? AT_END : ROOMY;
 	rules->head.flags = one_in(3) ? KVM_X86_REG_RULES_FAIL_CLOSED : 0;
-	rules->head.msr_default = one_in(2) ? KVM_X86_REG_ALLOW : below(NR_ACTIONS);
+	rules->head.msr_default = one_in(2) ? KVM_X86_REG_RULE_ALLOW : below(NR_ACTIONS);
 	if (one_in(24)) {
-		make_overflowing(rules);
+		make_overlapping(rules);
 		return;
 	}
 	make_list(rules);
@@ -320,13 +327,31 @@ static int rule_errno(const struct kvm_x86_reg_rule *r)
 {
 	const bool spans_x2apic = r->first <= X2APIC_LAST && r->last >= X2APIC_FIRST;
 
-	if (r->space != KVM_X86_REG_MSR || r->pad || r->first > r->last)
+	if (r->space != KVM_X86_REG_RULE_MSR || r->pad || r->first > r->last)
 		return EINVAL;
 	if (r->access < 1 || r->access > READ_WRITE || r->action >= NR_ACTIONS)
 		return EINVAL;
-	if (r->mask && r->access == KVM_X86_REG_READ)
+	if (r->mask && r->access != KVM_X86_REG_RULE_WRITE)
 		return EINVAL;
-	return spans_x2apic && r->action != KVM_X86_REG_ALLOW ? EINVAL : 0;
+	if (r->value && r->action != KVM_X86_REG_RULE_IGNORE)
+		return EINVAL;
+	return spans_x2apic && r->action != KVM_X86_REG_RULE_ALLOW ? EINVAL : 0;
+}
+
+/* Are there more rules with a mask for a register than there may be? */
+static bool masks_overlap(const struct fuzz_rules *rules)
+{
+	const struct kvm_x86_reg_rule *r = rules->rules;
+	__u32 i, j, over;
+
+	for (i = 0; i < rules->head.nr_rules; i++) {
+		over = 0;
+		for (j = 0; r[i].mask && j < rules->head.nr_rules; j++)
+			over += r[j].mask && r[j].first <= r[i].first && r[i].first <= r[j].last;
+		if (over > MAX_MASKED)
+			return true;
+	}
+	return false;
 }
 
 int fuzz_rules_errno(const struct fuzz_rules *rules)
@@ -344,16 +369,15 @@ int fuzz_rules_errno(const struct fuzz_rules *rules)
 	if (head->nr_rules > FUZZ_RULES)
 		return E2BIG;
 
-	/* One by one: what is wrong with a rule comes before a later one's EFAULT. */
+	/* All are copied before the first is looked at. */
+	if (head->nr_rules && (rules->rules_place == NOWHERE || rules->rules_place == CUT_OFF))
+		return EFAULT;
 	for (i = 0; i < head->nr_rules; i++) {
-		if (rules->rules_place == NOWHERE ||
-		    (rules->rules_place == CUT_OFF && i == head->nr_rules - 1))
-			return EFAULT;
 		r = rule_errno(&rules->rules[i]);
 		if (r)
 			return r;
 	}
-	return rules->overflows ? E2BIG : 0;
+	return masks_overlap(rules) ? E2BIG : 0;
 }
 
 static __u32 nr_installed(const struct fuzz_rules *installed)
@@ -384,7 +408,7 @@ int fuzz_get_errno(const struct fuzz_get *get, const struct fuzz_rules *installe
 
 static bool covers(const struct kvm_x86_reg_rule *rule, const struct fuzz_access *access)
 {
-	return rule->access & (access->write ? KVM_X86_REG_WRITE : KVM_X86_REG_READ) &&
+	return rule->access & (access->write ? KVM_X86_REG_RULE_WRITE : KVM_X86_REG_RULE_READ) &&
 	       rule->first <= access->index && access->index <= rule->last;
 }
 
@@ -401,7 +425,7 @@ bool fuzz_compares(const struct fuzz_rules *rules, const struct fuzz_access *acc
 static struct fuzz_verdict judge_by_rules(const struct fuzz_rules *rules,
 					  const struct fuzz_access *access, __u64 changed)
 {
-	struct fuzz_verdict verdict = { .action = KVM_X86_REG_ALLOW };
+	struct fuzz_verdict verdict = { .action = KVM_X86_REG_RULE_ALLOW };
 	const struct kvm_x86_reg_rule *rule;
 	__u32 i;
 
@@ -425,11 +449,11 @@ struct fuzz_verdict fuzz_judge(const struct fuzz_rules *rules, const struct fuzz
 {
 	struct fuzz_verdict verdict = judge_by_rules(rules, access, changed);
 
-	if (verdict.action != KVM_X86_REG_ALLOW && verdict.action != KVM_X86_REG_AUDIT)
+	if (verdict.action != KVM_X86_REG_RULE_ALLOW && verdict.action != KVM_X86_REG_RULE_AUDIT)
 		return verdict;
 	if (!fuzz_denies(filter, access, FUZZ_PATCHED))
 		return verdict;
-	return (struct fuzz_verdict) { .action = KVM_X86_REG_DENY, .by_filter = true };
+	return (struct fuzz_verdict) { .action = KVM_X86_REG_RULE_DENY, .by_filter = true };
 }
 
 void fuzz_rules_expect(const struct fuzz_rules *rules, const struct fuzz_verdict *verdict,
@@ -440,15 +464,15 @@ void fuzz_rules_expect(const struct fuzz_rules *rules, const struct fuzz_verdict
 			   rules->head.flags & KVM_X86_REG_RULES_FAIL_CLOSED;
 
 	switch (verdict->action) {
-	case KVM_X86_REG_IGNORE:
+	case KVM_X86_REG_RULE_IGNORE:
 		*o = (struct fuzz_outcome) { 0 };
 		if (!access->write && verdict->rule)
 			o->value = verdict->rule->value;
 		break;
-	case KVM_X86_REG_EXIT:
+	case KVM_X86_REG_RULE_EXIT:
 		fuzz_fail_access(access, true, reason, error, o);
 		break;
-	case KVM_X86_REG_DENY:
+	case KVM_X86_REG_RULE_DENY:
 		fuzz_fail_access(access, reasons & reason, reason, error, o);
 		break;
 	default:

@@ -31,6 +31,7 @@
 #define RULES_ELSEWHERE		0x00008000U
 #define RULES_APART		0x00100000U
 #define MAX_RULES		4096
+#define MAX_MASKED		64	/* for a register */
 
 /*
  * A batch of accesses is short enough (2 million instructions) to fall between
@@ -72,17 +73,58 @@
 /* What becomes of an access */
 enum fate { EMULATED, PASSED_THROUGH, FAULTS, EXITS, IGNORED };
 
-/* How many ranges or rules a policy has */
+/* Single MSRs, none beside another */
+static void make_apart(struct kvm_x86_reg_rule *rule, int i)
+{
+	rule->first = RULES_ELSEWHERE + i * RULES_APART;
+	rule->last = rule->first;
+}
+
+/* Each around those before it */
+static void make_nested(struct kvm_x86_reg_rule *rule, int i)
+{
+	rule->first = RULES_ELSEWHERE + RULES_APART - i;
+	rule->last = RULES_ELSEWHERE + RULES_APART + i;
+}
+
+static void make_masked(struct kvm_x86_reg_rule *rule, int i)
+{
+	rule->access = KVM_X86_REG_RULE_WRITE;
+	rule->mask = 1ULL << i % 64;
+}
+
+/* Masked, as many over each MSR as there may be, and no two over the same ones */
+static void make_staggered(struct kvm_x86_reg_rule *rule, int i)
+{
+	make_masked(rule, i);
+	rule->first = RULES_ELSEWHERE + 8 * i;
+	rule->last = rule->first + 8 * MAX_MASKED - 1;
+}
+
+/* Masked, as many over everything as there may be, before those that cut them up */
+static void make_wide(struct kvm_x86_reg_rule *rule, int i)
+{
+	make_apart(rule, i);
+	make_masked(rule, i);
+	if (i < MAX_MASKED - 1) {
+		rule->first = RULES_ELSEWHERE;
+		rule->last = ~0U;
+	}
+}
+
+/* How many ranges or rules a policy has, and how the rules lie */
 struct size {
 	const char *name;
 	bool rules;
 	int nr;
 	__u32 nmsrs;		/* in each range */
+	void (*make)(struct kvm_x86_reg_rule *rule, int i);
 };
 
 enum {
 	NO_POLICY, RANGE_1, RANGES_4, RANGES_16, FULL_RANGES_16,
 	RULES_0, RULE_1, RULES_16, RULES_256, RULES_4096,
+	RULES_NESTED, RULES_STAGGERED, RULES_WIDE,
 	NR_SIZES
 };
 
@@ -97,6 +139,9 @@ static const struct size sizes[NR_SIZES] = {
 	[RULES_16]	 = { "16-rules", true, 16, 0 },
 	[RULES_256]	 = { "256-rules", true, 256, 0 },
 	[RULES_4096]	 = { "4096-rules", true, MAX_RULES, 0 },
+	[RULES_NESTED]	 = { "4096-nested-rules", true, MAX_RULES, 0, make_nested },
+	[RULES_STAGGERED] = { "4096-staggered-masked-rules", true, MAX_RULES, 0, make_staggered },
+	[RULES_WIDE]	 = { "4096-wide-masked-rules", true, MAX_RULES, 0, make_wide },
 };
 
 #define SOME_RANGES	(1 << RANGE_1 | 1 << RANGES_4 | 1 << RANGES_16)
@@ -116,14 +161,15 @@ struct effect {
 
 static const struct effect effects[] = {
 	{ "", .fate = EMULATED, .sizes = 1 << NO_POLICY },
-	{ "allow-", KVM_X86_REG_ALLOW, .silent = true, .fate = EMULATED,
+	{ "allow-", KVM_X86_REG_RULE_ALLOW, .silent = true, .fate = EMULATED,
 	  .sizes = SOME_RANGES | SOME_RULES },
 	{ "allow-by-last-of-", .fate = EMULATED, .sizes = 1 << RANGES_16 },
-	{ "gp-", KVM_X86_REG_GP, .denies = true, .fate = FAULTS,
+	{ "gp-", KVM_X86_REG_RULE_GP, .denies = true, .fate = FAULTS,
 	  .sizes = SOME_RANGES | ANY_RULES },
-	{ "deny-", KVM_X86_REG_DENY, .fate = FAULTS, .sizes = ANY_RULES },
-	{ "ignore-", KVM_X86_REG_IGNORE, .fate = IGNORED, .sizes = ANY_RULES },
-	{ "exit-", KVM_X86_REG_EXIT, .denies = true, .exits = true, .fate = EXITS,
+	{ "deny-", KVM_X86_REG_RULE_DENY, .fate = FAULTS, .sizes = ANY_RULES },
+	{ "ignore-", KVM_X86_REG_RULE_IGNORE, .fate = IGNORED, .sizes = ANY_RULES },
+	{ "audit-", KVM_X86_REG_RULE_AUDIT, .fate = EMULATED, .sizes = ANY_RULES },
+	{ "exit-", KVM_X86_REG_RULE_EXIT, .denies = true, .exits = true, .fate = EXITS,
 	  .sizes = SOME_RANGES | ANY_RULES },
 };
 
@@ -177,6 +223,10 @@ static const struct install installs[] = {
 #define INSTALLED_AFTER_PAUSE	(1 << RANGE_1 | 1 << FULL_RANGES_16)
 #define INSTALLED		(INSTALLED_AFTER_PAUSE | SOME_RULES)
 
+/* Lists that take more to compile than rules apart: without vCPUs, that is all. */
+#define INSTALLED_AT_FIRST	(INSTALLED | 1 << RULES_NESTED | 1 << RULES_STAGGERED | \
+				 1 << RULES_WIDE)
+
 /* What installing takes: the one or the other */
 struct policy {
 	bool is_rules;
@@ -215,6 +265,8 @@ static const char usage[] =
 	"Each batch is checked: its value, its faults, its exits.  The last rule is on the\n"
 	"MSR, the others are single MSRs all over the 32-bit space, none beside another; if\n"
 	"the last rule allows, the default is to exit.  0-rules: the default decides.\n"
+	"nested: each around those before it; staggered, wide: with masks, as many over an\n"
+	"MSR as there may be.\n"
 	"Ranges allow if they do not have the MSR.  KVM does not know MSR 0x20000: where it\n"
 	"is allowed, it is a #GP all the same.\n"
 	"\n"
@@ -287,17 +339,20 @@ static void make_rules(struct kvm_x86_reg_rules *list, const struct size *size, 
 	int i;
 
 	for (i = 0; i < size->nr; i++) {
-		bool last = i == size->nr - 1;
-		__u32 at = last ? index : RULES_ELSEWHERE + i * RULES_APART;
-
 		rules[i] = (struct kvm_x86_reg_rule) {
-			.access = KVM_X86_REG_READ | KVM_X86_REG_WRITE,
-			.action = last ? effect->action : KVM_X86_REG_GP,
-			.first = at,
-			.last = at,
-			.value = last && effect->action == KVM_X86_REG_IGNORE ? ANSWER : 0,
+			.access = KVM_X86_REG_RULE_READ | KVM_X86_REG_RULE_WRITE,
+			.action = KVM_X86_REG_RULE_GP,
 		};
+		(size->make ?: make_apart)(&rules[i], i);
 	}
+	if (size->nr)
+		rules[size->nr - 1] = (struct kvm_x86_reg_rule) {
+			.access = KVM_X86_REG_RULE_READ | KVM_X86_REG_RULE_WRITE,
+			.action = effect->action,
+			.first = index,
+			.last = index,
+			.value = effect->action == KVM_X86_REG_RULE_IGNORE ? ANSWER : 0,
+		};
 
 	*list = (struct kvm_x86_reg_rules) {
 		.nr_rules = size->nr,
@@ -305,8 +360,8 @@ static void make_rules(struct kvm_x86_reg_rules *list, const struct size *size, 
 	};
 	if (!size->nr)
 		list->msr_default = effect->action;
-	else if (effect->action == KVM_X86_REG_ALLOW)
-		list->msr_default = KVM_X86_REG_EXIT;
+	else if (effect->action == KVM_X86_REG_RULE_ALLOW)
+		list->msr_default = KVM_X86_REG_RULE_EXIT;
 }
 
 /* A policy that has @effect on @index; there is one of rules at a time. */
@@ -428,7 +483,8 @@ static enum fate fate_of(const struct target *t, const struct effect *effect)
 		return effect->fate;
 	if (t->unknown)
 		return FAULTS;
-	return t->passed_through ? PASSED_THROUGH : EMULATED;
+	return t->passed_through && effect->action != KVM_X86_REG_RULE_AUDIT ?
+	       PASSED_THROUGH : EMULATED;
 }
 
 static void measure_accesses(struct vmm *vm, const struct accesses *a)
@@ -475,7 +531,7 @@ static void measure_effect(const char *name, const struct target *t, const struc
 
 /* What the policies of struct install refuse; read as it is */
 static const struct target refused = { .index = PLATFORM_INFO, .value = PLATFORM_INFO_VALUE };
-static const struct effect refuses = { .action = KVM_X86_REG_GP, .denies = true };
+static const struct effect refuses = { .action = KVM_X86_REG_RULE_GP, .denies = true };
 
 /* What a running vCPU reads, and all policies of struct install allow */
 static const struct target looped = { .index = EFER };
@@ -749,7 +805,9 @@ static void measure_target(const struct target *t, char **patterns, int *chosen)
 
 static void measure_installs(const struct install *in, char **patterns, int *chosen)
 {
-	const unsigned int installed = in->pause && !in->running ? INSTALLED_AFTER_PAUSE :
+	const bool at_first = !in->pause && !in->replace && !in->running && !in->nr_idle;
+	const unsigned int installed = at_first ? INSTALLED_AT_FIRST :
+				       in->pause && !in->running ? INSTALLED_AFTER_PAUSE :
 								   INSTALLED;
 	char name[64];
 	int i;
@@ -769,7 +827,7 @@ static void measure_memory(char **patterns, int *chosen)
 	int i;
 
 	for (i = 0; i < NR_SIZES; i++) {
-		if (!(INSTALLED & 1 << i))
+		if (!(INSTALLED_AT_FIRST & 1 << i))
 			continue;
 		snprintf(name, sizeof(name), "bytes-%s", sizes[i].name);
 		if (selected(name, patterns, chosen))

@@ -10,16 +10,16 @@
  *	u8  shift	and 2^(shift % 32) registers further up; up to USUAL_RULES in
  *			all, if there are not MANY_REPEATS
  *
- *	u8  what	access in bits 0-1 (none means both), enum fill in bits
- *			2-4, RECORD_*
+ *	u8  what	access in bits 0-1 (for a rule, none means both), enum fill in
+ *			bits 2-4, RECORD_*
  *	u8  action
  *	u32 first
  *	u32 last	exchanged with first if it is the lesser
  *	u16 seed	of the filter's bitmap, or of the rule's value
- *	u64 mask	if it is a rule that applies to writes
+ *	u64 mask	if it is a rule that applies to writes, and then to no reads
  *
  * As KVM's front-ends do it, only rules have masks and all actions, and only filters
- * have bitmaps.
+ * have bitmaps, for each range, but for the one without a range.
  */
 #include <stdio.h>
 #include <stdlib.h>
@@ -27,8 +27,6 @@
 
 #include "model.h"
 
-/* The bitmap is in the list's own room for bitmaps, not elsewhere. */
-#define RECORD_INSIDE	0x20
 /* It is of the filter, not of the rules. */
 #define RECORD_FILTER	0x40
 
@@ -37,9 +35,9 @@
 #define MOST_REPEATS	0xff
 
 /* What the bits of a bitmap are */
-enum fill { NO_BITMAP, ALL_CLEAR, ALL_SET, ONE_SET, ONE_CLEAR, RANDOM };
+enum fill { ALL_CLEAR, ALL_SET, ONE_SET, ONE_CLEAR, RANDOM };
 
-struct model_list lists[KVM_REG_NR_LAYERS];
+struct model_list lists[KVM_REG_NR_LISTS];
 
 static uint32_t random_state;
 
@@ -88,8 +86,8 @@ static struct model_rule decode_rule(const uint8_t *data, uint32_t shift)
 	return (struct model_rule) {
 		.first = a < b ? a : b,
 		.last = a < b ? b : a,
-		.access = data[0] & 3 ?: 3,
-		.action = data[1] % KVM_REG_NR_ACTIONS,
+		.access = data[0] & 3,
+		.action = data[1] % NR_ACTIONS,
 	};
 }
 
@@ -102,10 +100,9 @@ static void add_filter(struct model_list *list, const uint8_t *data)
 		return;
 
 	*r = decode_rule(data, 0);
-	r->action = data[1] % 2 ? KVM_REG_DENY : KVM_REG_ALLOW;
-	r->inside = data[0] & RECORD_INSIDE;
+	r->action = DENY;
 	list->nr++;
-	if (fill == NO_BITMAP)
+	if (!list->bitmaps)
 		return;
 
 	if (r->last - r->first >= MAX_BITMAP)
@@ -125,8 +122,11 @@ static void add_rule(struct model_list *list, const uint8_t *data, unsigned int 
 
 	*r = decode_rule(data, repeat * shift);
 	r->value = get_be(data + 10, 2) * 0x9e3779b97f4a7c15;
-	if (r->access & KVM_REG_WRITE)
+	r->access = r->access ?: RD | WR;
+	if (r->access & WR && mask) {
+		r->access = WR;
 		r->mask = repeat % 64 ? mask << repeat % 64 | mask >> (64 - repeat % 64) : mask;
+	}
 	list->nr++;
 }
 
@@ -134,7 +134,7 @@ static void decode_lists(const uint8_t *data, size_t size)
 {
 	const unsigned int max = data[3] < MOST_REPEATS ? USUAL_RULES : MAX_RULES;
 	const uint32_t shift = 1u << data[4] % 32;
-	struct model_list *rules = &lists[KVM_REG_LAYER_RULES];
+	struct model_list *rules = &lists[KVM_REG_RULES];
 	unsigned int i;
 	size_t at;
 
@@ -143,7 +143,7 @@ static void decode_lists(const uint8_t *data, size_t size)
 			if (!(data[at] & RECORD_FILTER) && rules->nr < max)
 				add_rule(rules, data + at, i, shift);
 			else if (data[at] & RECORD_FILTER && !i)
-				add_filter(&lists[KVM_REG_LAYER_FILTER], data + at);
+				add_filter(&lists[KVM_REG_FILTER], data + at);
 		}
 	}
 }
@@ -157,26 +157,27 @@ static void remove_list(struct model_list *list)
 		free(list->rules[i].bits);
 	list->present = false;
 	list->nr = 0;
-	list->default_action = KVM_REG_ALLOW;
+	list->default_action = ALLOW;
 }
 
 void model_free(void)
 {
-	remove_list(&lists[KVM_REG_LAYER_RULES]);
-	remove_list(&lists[KVM_REG_LAYER_FILTER]);
+	remove_list(&lists[KVM_REG_RULES]);
+	remove_list(&lists[KVM_REG_FILTER]);
 }
 
 void model_decode(const uint8_t *data, size_t size)
 {
-	struct model_list *rules = &lists[KVM_REG_LAYER_RULES];
-	struct model_list *filter = &lists[KVM_REG_LAYER_FILTER];
+	struct model_list *rules = &lists[KVM_REG_RULES];
+	struct model_list *filter = &lists[KVM_REG_FILTER];
 	uint32_t hash = 0;
 	size_t i;
 
 	rules->present = true;
-	rules->default_action = data[1] % KVM_REG_NR_ACTIONS;
+	rules->default_action = data[1] % NR_ACTIONS;
 	filter->present = true;
-	filter->default_action = data[2] % 2 ? KVM_REG_DENY : KVM_REG_ALLOW;
+	filter->bitmaps = data[0] & OPTION_BITMAPS;
+	filter->default_action = data[2] % 2 ? DENY : ALLOW;
 	decode_lists(data, size);
 	if (data[0] & OPTION_NO_RULES)
 		remove_list(rules);
@@ -197,15 +198,15 @@ static void print_list(const char *name, const struct model_list *list)
 	for (r = list->rules; r < list->rules + list->nr; r++)
 		fprintf(stderr, "  %u: 0x%08x-0x%08x %s%s action %u mask 0x%llx%s\n",
 			(unsigned int)(r - list->rules), (uint32_t)r->first, (uint32_t)r->last,
-			r->access & KVM_REG_READ ? "r" : "",
-			r->access & KVM_REG_WRITE ? "w" : "", r->action,
+			r->access & RD ? "r" : "",
+			r->access & WR ? "w" : "", r->action,
 			(unsigned long long)r->mask, r->bits ? ", but for a bitmap's" : "");
 }
 
 void model_print(void)
 {
-	print_list("rules", &lists[KVM_REG_LAYER_RULES]);
-	print_list("filter", &lists[KVM_REG_LAYER_FILTER]);
+	print_list("rules", &lists[KVM_REG_RULES]);
+	print_list("filter", &lists[KVM_REG_FILTER]);
 }
 
 unsigned int model_next(const struct model_list *list, unsigned int rule, uint64_t index,
@@ -220,9 +221,9 @@ unsigned int model_next(const struct model_list *list, unsigned int rule, uint64
 }
 
 /* The default has no mask. */
-static uint64_t mask_of(const struct model_list *list, unsigned int rule, unsigned int access)
+static uint64_t mask_of(const struct model_list *list, unsigned int rule)
 {
-	return rule < list->nr && access == KVM_REG_WRITE ? list->rules[rule].mask : 0;
+	return rule < list->nr ? list->rules[rule].mask : 0;
 }
 
 static unsigned int action_of(const struct model_list *list, unsigned int rule, uint64_t index)
@@ -233,100 +234,85 @@ static unsigned int action_of(const struct model_list *list, unsigned int rule, 
 	if (rule == list->nr)
 		return list->default_action;
 	if (r->bits && r->bits[bit / 8] >> bit % 8 & 1)
-		return KVM_REG_ALLOW;
+		return ALLOW;
 	return r->action;
 }
 
-static struct model_verdict ask(unsigned int layer, uint64_t index, unsigned int access,
-				uint64_t changed)
+static struct model_decision ask(unsigned int which, uint64_t index, unsigned int access,
+				 uint64_t changed)
 {
-	const struct model_list *list = &lists[layer];
+	const struct model_list *list = &lists[which];
 	unsigned int rule = model_next(list, 0, index, access);
 
-	while (mask_of(list, rule, access) && !(mask_of(list, rule, access) & changed))
+	while (mask_of(list, rule) && !(mask_of(list, rule) & changed))
 		rule = model_next(list, rule + 1, index, access);
-	return (struct model_verdict) { action_of(list, rule, index), layer, rule };
+	return (struct model_decision) { action_of(list, rule, index), which, rule };
 }
 
-struct model_verdict model_verdict(uint64_t index, unsigned int access, uint64_t changed)
+/* x2APIC MSRs, which nothing guards */
+static bool is_x2apic(uint64_t index)
 {
-	const struct model_verdict rules = ask(KVM_REG_LAYER_RULES, index, access, changed);
-	const struct model_verdict filter = ask(KVM_REG_LAYER_FILTER, index, access, changed);
-	const bool passes = rules.action == KVM_REG_ALLOW || rules.action == KVM_REG_AUDIT;
+	return index >> 8 == 8;
+}
 
-	return passes && filter.action == KVM_REG_DENY ? filter : rules;
+struct model_decision model_decide(uint64_t index, unsigned int access, uint64_t changed)
+{
+	const struct model_decision rules = ask(KVM_REG_RULES, index, access, changed);
+	const struct model_decision filter = ask(KVM_REG_FILTER, index, access, changed);
+	const bool passes = rules.action == ALLOW || rules.action == AUDIT;
+
+	if (is_x2apic(index))
+		return (struct model_decision) { ALLOW, 0, 0 };
+	return passes && filter.action == DENY ? filter : rules;
 }
 
 bool model_compares(uint64_t index)
 {
-	const struct model_list *rules = &lists[KVM_REG_LAYER_RULES];
+	const struct model_list *rules = &lists[KVM_REG_RULES];
 
-	return mask_of(rules, model_next(rules, 0, index, KVM_REG_WRITE), KVM_REG_WRITE);
-}
-
-bool model_allows_all(unsigned int layer, uint64_t index, unsigned int access)
-{
-	const struct model_list *list = &lists[layer];
-	const unsigned int rule = model_next(list, 0, index, access);
-
-	if (mask_of(list, rule, access))
-		return false;
-	return (rule < list->nr ? list->rules[rule].action : list->default_action) ==
-	       KVM_REG_ALLOW;
+	return mask_of(rules, model_next(rules, 0, index, WR));
 }
 
 bool model_is_plain(uint64_t index, unsigned int access)
 {
-	return model_allows_all(KVM_REG_LAYER_RULES, index, access) &&
-	       ask(KVM_REG_LAYER_FILTER, index, access, 0).action == KVM_REG_ALLOW;
+	if (!is_x2apic(index) && access == WR && model_compares(index))
+		return false;
+	return model_decide(index, access, 0).action == ALLOW;
 }
 
-unsigned int model_chain(uint64_t index, unsigned int *chain)
-{
-	const struct model_list *rules = &lists[KVM_REG_LAYER_RULES];
-	unsigned int rule, nr = 0;
-	uint64_t mask, rest = ~0ULL;
+/* Where a masked rule starts to apply, or no longer does */
+struct end {
+	uint64_t at;
+	int step;
+};
 
-	for (rule = 0;; rule++) {
-		rule = model_next(rules, rule, index, KVM_REG_WRITE);
-		mask = mask_of(rules, rule, KVM_REG_WRITE);
-		if (!mask || mask & rest)
-			chain[nr++] = rule;
-		if (!mask)
-			return nr;
-		rest &= ~mask;
-	}
+static int compare_ends(const void *a, const void *b)
+{
+	const struct end *x = a, *y = b;
+
+	if (x->at != y->at)
+		return x->at < y->at ? -1 : 1;
+	/* Of those that meet, the ones that end come first. */
+	return x->step - y->step;
 }
 
-static int compare_registers(const void *a, const void *b)
+bool model_overlaps(void)
 {
-	const uint64_t x = *(const uint64_t *)a, y = *(const uint64_t *)b;
-
-	return x < y ? -1 : x > y;
-}
-
-unsigned int model_chains(unsigned int max)
-{
-	const struct model_list *rules = &lists[KVM_REG_LAYER_RULES];
-	static unsigned int chain[MAX_RULES + 1], last[MAX_RULES + 1];
-	static uint64_t cuts[2 * MAX_RULES];
-	unsigned int i, nr, nr_last = 0, total = 0;
+	const struct model_list *rules = &lists[KVM_REG_RULES];
+	static struct end ends[2 * MAX_RULES];
+	unsigned int i, nr = 0;
+	int over = 0, most = 0;
 
 	for (i = 0; i < rules->nr; i++) {
-		cuts[2 * i] = rules->rules[i].first;
-		cuts[2 * i + 1] = rules->rules[i].last + 1;
-	}
-	qsort(cuts, 2 * rules->nr, sizeof(*cuts), compare_registers);
-
-	for (i = 0; i < 2 * rules->nr && total <= max; i++) {
-		if (cuts[i] > U32_MAX || !model_compares(cuts[i]))
+		if (!rules->rules[i].mask)
 			continue;
-		nr = model_chain(cuts[i], chain);
-		if (nr == nr_last && !memcmp(chain, last, nr * sizeof(*chain)))
-			continue;
-		memcpy(last, chain, nr * sizeof(*chain));
-		nr_last = nr;
-		total += nr;
+		ends[nr++] = (struct end) { rules->rules[i].first, 1 };
+		ends[nr++] = (struct end) { rules->rules[i].last + 1, -1 };
 	}
-	return total;
+	qsort(ends, nr, sizeof(*ends), compare_ends);
+	for (i = 0; i < nr; i++) {
+		over += ends[i].step;
+		most = over > most ? over : most;
+	}
+	return most > MAX_MASKED;
 }

@@ -14,13 +14,21 @@
 
 #include "reg_policy.h"
 
+#define RD		KVM_X86_REG_RULE_READ
+#define WR		KVM_X86_REG_RULE_WRITE
+#define ALLOW		KVM_X86_REG_RULE_ALLOW
+#define DENY		KVM_X86_REG_RULE_DENY
+#define AUDIT		KVM_X86_REG_RULE_AUDIT
+#define NR_ACTIONS	6
+
 #define HEADER_SIZE	5
 #define RECORD_SIZE	20
 
-/* As many rules as KVM_X86_SET_REG_RULES takes, and the x2APIC's exemption */
-#define MAX_RULES	4097
-/* As many ranges as KVM_X86_SET_MSR_FILTER takes, and the x2APIC's exemption */
-#define MAX_FILTER	17
+/* As many rules as KVM_X86_SET_REG_RULES takes, with a mask for one register */
+#define MAX_RULES	4096
+#define MAX_MASKED	64
+/* As many ranges as KVM_X86_SET_MSR_FILTER takes */
+#define MAX_FILTER	16
 
 /* Larger than any window, so that a bitmap can reach across one at both ends */
 #define MAX_BITMAP	0x4000
@@ -28,40 +36,38 @@
 /* What an input asks for beside its lists */
 #define OPTION_WINDOWS	0x01	/* compare every register of every window */
 #define OPTION_NO_MEM	0x02	/* let each of the allocations fail */
-#define OPTION_SPARE	0x04	/* allocate more than the lists take */
-#define OPTION_TOO_MANY	0x08	/* add a rule for which there is no room */
+#define OPTION_BITMAPS	0x04	/* the filter has bitmaps */
 #define OPTION_HUGE	0x10	/* first ask for more than there can be */
 #define OPTION_NO_RULES	0x20	/* there is no list of rules */
 #define OPTION_NO_FILTER 0x40	/* there is no filter */
-#define OPTION_REPLACE	0x80	/* compile the lists again without each other */
+#define OPTION_REPLACE	0x80	/* make policies of the one list or the other as well */
 
 /* A rule as the model sees it */
 struct model_rule {
 	uint64_t first;
 	uint64_t last;
-	unsigned int access;
+	unsigned int access;	/* the filter's may have none */
 	unsigned int action;
 	uint64_t mask;
 	uint64_t value;
-	uint8_t *bits;		/* NULL: none */
+	uint8_t *bits;		/* what the rule allows; NULL: nothing */
 	size_t longs;		/* length of bits */
-	bool inside;		/* the bitmap is in the list's own room for bitmaps */
 };
 
 struct model_list {
-	bool present;		/* if not, the layer allows everything */
+	bool present;		/* if not, the list allows everything */
+	bool bitmaps;		/* all rules have bits */
 	unsigned int nr;
 	unsigned int default_action;
 	struct model_rule rules[MAX_RULES];
 };
 
-/* By enum kvm_reg_layer_id */
-extern struct model_list lists[KVM_REG_NR_LAYERS];
+extern struct model_list lists[KVM_REG_NR_LISTS];
 
-/* The model's verdict: @rule is nr of the layer for its default. */
-struct model_verdict {
+/* The model's decision: @rule is the list's nr for its default. */
+struct model_decision {
 	unsigned int action;
-	unsigned int layer;
+	unsigned int list;
 	unsigned int rule;
 };
 
@@ -76,21 +82,13 @@ void model_print(void);
 /* The first rule to apply to the register and access from @rule on, whatever its mask */
 unsigned int model_next(const struct model_list *list, unsigned int rule, uint64_t index,
 			unsigned int access);
-struct model_verdict model_verdict(uint64_t index, unsigned int access, uint64_t changed);
+struct model_decision model_decide(uint64_t index, unsigned int access, uint64_t changed);
 
-/* Does a write's verdict depend on what it changes, as far as the rules go? */
+/* Does what becomes of a write depend on what it changes, as far as the rules go? */
 bool model_compares(uint64_t index);
-/* Does the layer allow the access without a look at a mask or a bitmap? */
-bool model_allows_all(unsigned int layer, uint64_t index, unsigned int access);
-/* Do both layers allow the access without a look at a mask? */
+/* Is the access allowed without a look at a mask? */
 bool model_is_plain(uint64_t index, unsigned int access);
-
-/*
- * The rules that some write to the register can come to, in order; returns how
- * many.  One that tests no bit that is not tested before it cannot be come to.
- */
-unsigned int model_chain(uint64_t index, unsigned int *chain);
-/* The total length of all chains, neighbours that are the same counted once, or > @max */
-unsigned int model_chains(unsigned int max);
+/* Are there more rules with a mask for a register than there may be? */
+bool model_overlaps(void);
 
 #endif /* FUZZ_MODEL_H */

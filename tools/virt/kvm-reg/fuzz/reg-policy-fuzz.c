@@ -8,7 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include <linux/err.h>
+#include <linux/bitmap.h>
 #include <linux/kernel.h>
 #include <linux/overflow.h>
 #include <linux/slab.h>
@@ -33,27 +33,26 @@
 
 /* What the documentation promises of the memory that a policy takes */
 #define MAX_BYTES	(512 << 10)
-#define MAX_BYTES_SHORT	(32 << 10)	/* up to 16 rules, and no bitmaps */
-#define SHORT_POLICY	17		/* with the x2APIC's exemption */
+#define MAX_BYTES_SHORT	(32 << 10)	/* up to 16 rules and ranges, without bitmaps */
+#define SHORT_POLICY	16
 
-/* All entries of all chains, and those of one: each bit, and the end */
-#define MAX_CHAINS	0x7fff
-#define MAX_CHAIN	65
+/* The most rules that a look-up has to go through for their masks */
+#define MAX_RUN		(2 * MAX_MASKED)
 
-/* The windows, spelled out once more: first register, how many, first slot */
+/* The windows, spelled out once more: first register, how many, first bit */
 static const struct window {
 	uint32_t first;
 	uint32_t nr;
-	uint32_t slot;
+	uint32_t bit;
 } windows[] = {
 	{ 0x00000000, 0x2000, 0x0000 },
-	{ 0x40000000, 0x0200, 0x2000 },
-	{ 0x4b564d00, 0x0100, 0x2200 },
-	{ 0xc0000000, 0x2000, 0x2300 },
-	{ 0xc0010000, 0x2000, 0x4300 },
+	{ 0xc0000000, 0x2000, 0x2000 },
+	{ 0xc0010000, 0x2000, 0x4000 },
+	{ 0x40000000, 0x0200, 0x6000 },
+	{ 0x4b564d00, 0x0100, 0x6200 },
 };
 
-static const unsigned int accesses[] = { KVM_REG_READ, KVM_REG_WRITE };
+static const unsigned int accesses[] = { RD, WR };
 
 static struct {
 	const void *p;
@@ -93,7 +92,7 @@ static unsigned int find_live(const void *p)
 	fail("%p is not allocated, or too much is", p);
 }
 
-static void *allocate(size_t size, bool zeroed)
+static void *allocate(size_t size)
 {
 	unsigned int i;
 
@@ -101,7 +100,7 @@ static void *allocate(size_t size, bool zeroed)
 		return NULL;
 
 	i = find_live(NULL);
-	live[i].p = zeroed ? calloc(1, size) : malloc(size);
+	live[i].p = calloc(1, size);
 	live[i].size = size;
 	if (!live[i].p)
 		abort();
@@ -110,22 +109,12 @@ static void *allocate(size_t size, bool zeroed)
 
 void *kvzalloc(size_t size, gfp_t flags)
 {
-	return allocate(size, true);
+	return allocate(size);
 }
 
-/* Not zeroed, and seen not to be */
-void *kvmalloc(size_t size, gfp_t flags)
+void *kzalloc(size_t size, gfp_t flags)
 {
-	void *p = allocate(size, false);
-
-	if (p)
-		memset(p, 0xa5, size);
-	return p;
-}
-
-void *__vmalloc(size_t size, gfp_t flags)
-{
-	return kvzalloc(size, flags);
+	return allocate(size);
 }
 
 void kvfree(const void *p)
@@ -134,6 +123,11 @@ void kvfree(const void *p)
 		return;
 	live[find_live(p)].p = NULL;
 	free((void *)p);
+}
+
+void kfree(const void *p)
+{
+	kvfree(p);
 }
 
 static size_t live_bytes(void)
@@ -148,13 +142,13 @@ static size_t live_bytes(void)
 
 static unsigned int nr_rules(void)
 {
-	return lists[KVM_REG_LAYER_RULES].nr + lists[KVM_REG_LAYER_FILTER].nr;
+	return lists[KVM_REG_RULES].nr + lists[KVM_REG_FILTER].nr;
 }
 
 /* The bits that a write changes: none, all, one, some, those of a rule, those not */
 static uint64_t random_changed(void)
 {
-	const struct model_list *rules = &lists[KVM_REG_LAYER_RULES];
+	const struct model_list *rules = &lists[KVM_REG_RULES];
 	const uint64_t some = (uint64_t)next_random() << 32 | next_random();
 	const uint64_t mask = rules->nr ? rules->rules[next_random() % rules->nr].mask : 0;
 
@@ -174,20 +168,48 @@ static uint64_t random_changed(void)
 	}
 }
 
-static void check_verdict(const struct kvm_reg_policy *policy, uint32_t index,
-			  unsigned int access, uint64_t changed)
+/* As KVM does: a look-up takes place only for what is not allowed plainly. */
+static const struct kvm_x86_reg_rule *find(const struct kvm_reg_policy *policy, uint32_t index,
+					   unsigned int access, uint64_t changed,
+					   unsigned int *list)
 {
-	const struct model_verdict want = model_verdict(index, access, changed);
-	const struct kvm_reg_verdict got = kvm_reg_policy_lookup(policy, index, access, changed);
+	const struct kvm_x86_reg_rule *rule;
+	const struct kvm_reg_table *table;
 
-	check(got.action == want.action, "access %u of 0x%08x changing 0x%llx: action %u, not %u",
-	      access, index, (unsigned long long)changed, got.action, want.action);
-	if (got.action == KVM_REG_ALLOW && !got.rule)
+	if (kvm_reg_policy_allows_plainly(policy, index, access))
+		return NULL;
+	rule = kvm_reg_policy_find(policy, index, access, changed, &table);
+	*list = table == policy->tables[KVM_REG_FILTER] ? KVM_REG_FILTER : KVM_REG_RULES;
+	return rule;
+}
+
+static void check_decision(const struct kvm_reg_policy *policy, uint32_t index,
+			   unsigned int access, uint64_t changed)
+{
+	const struct model_decision want = model_decide(index, access, changed);
+	const struct kvm_x86_reg_rule *got;
+	unsigned int list = 0;
+
+	got = find(policy, index, access, changed, &list);
+	check((got ? got->action : ALLOW) == want.action,
+	      "access %u of 0x%08x changing 0x%llx: action %u, not %u", access, index,
+	      (unsigned long long)changed, got ? got->action : ALLOW, want.action);
+	if (!got)
 		return;
-	check(got.layer == want.layer && got.rule == policy->rules[want.layer] + want.rule,
-	      "access %u of 0x%08x changing 0x%llx: layer %u rule %td, not layer %u rule %u",
-	      access, index, (unsigned long long)changed, got.layer,
-	      got.rule - policy->rules[got.layer], want.layer, want.rule);
+	check(list == want.list && got == &policy->tables[list]->rules[want.rule],
+	      "access %u of 0x%08x changing 0x%llx: list %u rule %td, not list %u rule %u",
+	      access, index, (unsigned long long)changed, list,
+	      got - policy->tables[list]->rules, want.list, want.rule);
+}
+
+static bool in_window(uint32_t index)
+{
+	unsigned int i;
+
+	for (i = 0; i < ARRAY_SIZE(windows); i++)
+		if (index - windows[i].first < windows[i].nr)
+			return true;
+	return false;
 }
 
 /* An allowed bit may be missing only where a mask had to be looked at. */
@@ -195,7 +217,7 @@ static void check_plain(const struct kvm_reg_policy *policy, uint32_t index,
 			unsigned int access)
 {
 	const bool plain = kvm_reg_policy_allows_plainly(policy, index, access);
-	const bool want = kvm_reg_slot(index) >= 0 && model_is_plain(index, access);
+	const bool want = in_window(index) && model_is_plain(index, access);
 
 	check(plain == want, "access %u of 0x%08x is%s allowed plainly", access, index,
 	      plain ? "" : " not");
@@ -209,13 +231,13 @@ static void check_register(const struct kvm_reg_policy *policy, uint32_t index)
 
 	check(compares == model_compares(index), "0x%08x: %s with the old value", index,
 	      compares ? "compares" : "does not compare");
-	check_verdict(policy, index, KVM_REG_READ, 0);
-	check_verdict(policy, index, KVM_REG_READ, random_changed());
-	check_verdict(policy, index, KVM_REG_WRITE, ~0ULL);
+	check_decision(policy, index, RD, 0);
+	check_decision(policy, index, RD, random_changed());
+	check_decision(policy, index, WR, ~0ULL);
 	for (i = 0; i < changes; i++)
-		check_verdict(policy, index, KVM_REG_WRITE, random_changed());
-	check_plain(policy, index, KVM_REG_READ);
-	check_plain(policy, index, KVM_REG_WRITE);
+		check_decision(policy, index, WR, random_changed());
+	check_plain(policy, index, RD);
+	check_plain(policy, index, WR);
 }
 
 /* Wraps on purpose: the neighbours of 0 are 1 and 2^32 - 1. */
@@ -247,13 +269,13 @@ static void check_rules(const struct kvm_reg_policy *policy, const struct model_
 		check_rule(policy, &list->rules[i]);
 }
 
-static void check_verdicts(const struct kvm_reg_policy *policy)
+static void check_decisions(const struct kvm_reg_policy *policy)
 {
 	const unsigned int probes = nr_rules() > LONG_LIST ? RANDOM_PROBES / 8 : RANDOM_PROBES;
 	unsigned int i;
 
-	check_rules(policy, &lists[KVM_REG_LAYER_RULES]);
-	check_rules(policy, &lists[KVM_REG_LAYER_FILTER]);
+	check_rules(policy, &lists[KVM_REG_RULES]);
+	check_rules(policy, &lists[KVM_REG_FILTER]);
 	for (i = 0; i < ARRAY_SIZE(windows); i++) {
 		check_around(policy, windows[i].first);
 		check_around(policy, windows[i].first + windows[i].nr - 1);
@@ -268,20 +290,22 @@ static void check_verdicts(const struct kvm_reg_policy *policy)
 static bool lookup_allows(const struct kvm_reg_policy *policy, uint32_t index,
 			  unsigned int access)
 {
-	if (access == KVM_REG_WRITE && kvm_reg_policy_compares(policy, index))
+	unsigned int list;
+
+	if (access == WR && index >> 8 != 8 && kvm_reg_policy_compares(policy, index))
 		return false;
-	return kvm_reg_policy_lookup(policy, index, access, 0).action == KVM_REG_ALLOW;
+	return !find(policy, index, access, 0, &list);
 }
 
-static void check_slot(const struct kvm_reg_policy *policy, uint32_t index, int slot)
+static void check_bit(const struct kvm_reg_policy *policy, uint32_t index, int nr)
 {
 	bool bit, allowed;
 	unsigned int i;
 
-	check(kvm_reg_slot(index) == slot, "0x%08x has slot %d, not %d",
-	      index, kvm_reg_slot(index), slot);
+	check(kvm_reg_bit(index) == nr, "0x%08x has bit %d, not %d", index,
+	      kvm_reg_bit(index), nr);
 	for (i = 0; i < ARRAY_SIZE(accesses); i++) {
-		bit = policy->allowed[i][slot / 64] >> slot % 64 & 1;
+		bit = policy->allowed[i][nr / 64] >> nr % 64 & 1;
 		allowed = nr_rules() <= SHORT_LIST ? model_is_plain(index, accesses[i]) :
 			  lookup_allows(policy, index, accesses[i]);
 		check(bit == allowed, "access %u of 0x%08x: the window's bit is %d",
@@ -296,296 +320,143 @@ static void check_windows(const struct kvm_reg_policy *policy)
 
 	for (w = windows; w < windows + ARRAY_SIZE(windows); w++) {
 		for (i = 0; i < w->nr; i++)
-			check_slot(policy, w->first + i, w->slot + i);
-		check(kvm_reg_slot(w->first + w->nr) < 0, "0x%08x has a slot",
-		      w->first + w->nr);
+			check_bit(policy, w->first + i, w->bit + i);
+		check(kvm_reg_bit(w->first + w->nr) < 0, "0x%08x has a bit", w->first + w->nr);
 	}
 }
 
-/* Each rule that some write can come to, and no other; the last is not masked. */
-static void check_chain(const struct kvm_reg_policy *policy, uint32_t index, u16 source)
+/* Is the rule in the run, which has to end? */
+static bool in_run(const struct kvm_reg_table *table, u16 run, unsigned int rule)
 {
-	static unsigned int chain[MAX_RULES + 1];
-	const unsigned int nr = model_chain(index, chain);
-	const u16 *link = policy->chains + (source & ~KVM_REG_CHAIN);
 	unsigned int i;
+	bool found = false;
 
-	check(nr <= MAX_CHAIN, "0x%08x: a chain of %u", index, nr);
-	for (i = 0; i < nr; i++)
-		check(link[i] == chain[i], "0x%08x: link %u of the chain is rule %u, not %u",
-		      index, i, link[i], chain[i]);
-	check(!policy->rules[KVM_REG_LAYER_RULES][link[nr - 1]].mask,
-	      "0x%08x: the chain ends at rule %u, which has a mask", index, link[nr - 1]);
-}
-
-/* Do the rules decide, whatever a write changes, so that the filter is not asked? */
-static bool rules_decide(const struct kvm_reg_policy *policy, uint32_t index, unsigned int a)
-{
-	const struct kvm_reg_rule *rules = policy->rules[KVM_REG_LAYER_RULES];
-	unsigned int rule = model_next(&lists[KVM_REG_LAYER_RULES], 0, index, accesses[a]);
-
-	if (accesses[a] == KVM_REG_WRITE && model_compares(index))
-		return false;
-
-	return rules[rule].action != KVM_REG_ALLOW && rules[rule].action != KVM_REG_AUDIT;
-}
-
-static unsigned int wanted_source(const struct kvm_reg_policy *policy, uint32_t index,
-				  unsigned int layer, unsigned int a)
-{
-	const unsigned int rule = model_next(&lists[layer], 0, index, accesses[a]);
-
-	if (policy->rules[layer][rule].action == KVM_REG_ALLOW)
-		return KVM_REG_PLAIN;
-
-	if (layer == KVM_REG_LAYER_FILTER && rules_decide(policy, index, a))
-		return KVM_REG_PLAIN;
-
-	return rule;
-}
-
-static void check_source(const struct kvm_reg_policy *policy, uint32_t index,
-			 unsigned int layer, unsigned int a, u16 source)
-{
-	unsigned int want;
-
-	if (layer == KVM_REG_LAYER_RULES && accesses[a] == KVM_REG_WRITE &&
-	    model_compares(index)) {
-		check(source & KVM_REG_CHAIN && source != KVM_REG_PLAIN,
-		      "0x%08x: no chain, but 0x%x", index, source);
-		check_chain(policy, index, source);
-		return;
+	for (i = 0; table->masked[run + i] != KVM_REG_NONE; i++) {
+		check(i < MAX_RUN, "the run at %u has more than %u rules", run, MAX_RUN);
+		found |= table->masked[run + i] == rule;
 	}
-	want = wanted_source(policy, index, layer, a);
-	check(source == want, "access %u of 0x%08x: layer %u by rule %u, not %u",
-	      accesses[a], index, layer, source, want);
+	return found;
 }
 
-static void check_sources(const struct kvm_reg_policy *policy, uint32_t index,
-			  const struct kvm_reg_source *source)
+/* The first rule without a mask, and all those with one that come before it */
+static void check_sources(const struct kvm_reg_table *table, const struct model_list *list,
+			  uint32_t index, const struct kvm_reg_segment *segment)
 {
-	unsigned int layer, a;
+	unsigned int a, rule, access;
+	bool masked = false;
 
-	for (a = 0; a < ARRAY_SIZE(accesses); a++)
-		for (layer = 0; layer < KVM_REG_NR_LAYERS; layer++)
-			check_source(policy, index, layer, a, source->rule[layer][a]);
+	for (a = 0; a < ARRAY_SIZE(accesses); a++) {
+		access = accesses[a];
+		rule = model_next(list, 0, index, access);
+		for (; rule < list->nr && list->rules[rule].mask;
+		     rule = model_next(list, rule + 1, index, access)) {
+			masked = true;
+			check(segment->masked != KVM_REG_NONE &&
+			      in_run(table, segment->masked, rule),
+			      "0x%08x: rule %u is in no run", index, rule);
+		}
+		check(segment->rule[a] == rule, "access %u of 0x%08x: rule %u, not %u",
+		      access, index, segment->rule[a], rule);
+	}
+	check(masked == (segment->masked != KVM_REG_NONE), "0x%08x: a run for nothing", index);
 }
 
-/* Both ends, as the model has them */
-static void check_segment(const struct kvm_reg_policy *policy, unsigned int i)
+static void check_segments(const struct kvm_reg_table *table, const struct model_list *list)
 {
-	const bool is_last = i + 1 == policy->nr_segments;
-
-	check_sources(policy, policy->first[i], &policy->sources[i]);
-	check_sources(policy, is_last ? U32_MAX : policy->first[i + 1] - 1, &policy->sources[i]);
-}
-
-static void check_segments(const struct kvm_reg_policy *policy)
-{
-	const unsigned int step = policy->nr_segments / CHECKED_SEGMENTS + 1;
+	const unsigned int step = table->nr_segments / CHECKED_SEGMENTS + 1;
 	unsigned int i;
 
-	check(policy->nr_segments >= 1 && policy->nr_segments <= 2 * nr_rules() + 1,
-	      "%u segments for %u rules", policy->nr_segments, nr_rules());
-	check(!policy->first[0], "the first segment begins at 0x%x", policy->first[0]);
-	for (i = 1; i < policy->nr_segments; i++) {
-		check(policy->first[i - 1] < policy->first[i],
+	check(table->nr_segments >= 1 && table->nr_segments <= 2 * list->nr + 1,
+	      "%u segments for %u rules", table->nr_segments, list->nr);
+	check(!table->first[0], "the first segment begins at 0x%x", table->first[0]);
+	for (i = 1; i < table->nr_segments; i++)
+		check(table->first[i - 1] < table->first[i],
 		      "segments %u and %u begin at 0x%x and 0x%x", i - 1, i,
-		      policy->first[i - 1], policy->first[i]);
-		check(memcmp(&policy->sources[i - 1], &policy->sources[i],
-			     sizeof(*policy->sources)), "segments %u and %u are one", i - 1, i);
+		      table->first[i - 1], table->first[i]);
+	for (i = next_random() % step; i < table->nr_segments; i += step) {
+		/* Both ends, as the model has them */
+		check_sources(table, list, table->first[i], &table->segments[i]);
+		check_sources(table, list, i + 1 < table->nr_segments ?
+			      table->first[i + 1] - 1 : U32_MAX, &table->segments[i]);
 	}
-	for (i = next_random() % step; i < policy->nr_segments; i += step)
-		check_segment(policy, i);
 }
 
-/* An array must be in its owner's allocation, and overlap none before it. */
-static size_t check_array(const void *owner, const char *name, const void *array, size_t size,
-			  size_t behind)
+/* Rules are their makers': compiling changes nothing in them. */
+static void check_rules_kept(const struct kvm_reg_table *table, const struct model_list *from)
 {
-	const size_t offset = (const char *)array - (const char *)owner;
-	const size_t all = live[find_live(owner)].size;
-
-	check(offset >= behind && offset <= all && size <= all - offset,
-	      "%s: bytes %zu to %zu, of %zu to %zu", name, offset, offset + size, behind, all);
-	return offset + size;
-}
-
-static void check_list_room(const struct kvm_rule_list *list, size_t room, size_t longs)
-{
-	size_t behind;
-
-	check(list->max_rules == room, "room for %u rules, not %zu", list->max_rules, room);
-	check(list->size == live[find_live(list)].size, "a list of %zu bytes", list->size);
-	behind = check_array(list, "rules", list->rules, (room + 1) * sizeof(*list->rules),
-			     sizeof(*list));
-	check_array(list, "bitmaps", list->bitmaps, longs * sizeof(long), behind);
-}
-
-/* Chains may be shared, but take no more than if neighbours alone shared them. */
-static void check_nr_chains(const struct kvm_reg_policy *policy)
-{
-	const size_t size = policy->chains ? live[find_live(policy->chains)].size : 0;
-	unsigned int most;
-
-	check(size <= MAX_CHAINS * sizeof(u16), "chains of %zu bytes", size);
-	if (nr_rules() > LONG_LIST)
-		return;
-	most = model_chains(MAX_CHAINS);
-	check(!size == !most && size <= most * sizeof(u16), "chains of %zu bytes, not %u",
-	      size, most * 2);
-}
-
-static void check_room(const struct kvm_reg_policy *policy, struct kvm_rule_list *const *mine)
-{
-	const size_t chains = policy->chains ? live[find_live(policy->chains)].size : 0;
-	size_t behind = sizeof(*policy), bytes = policy->size, longs = 0;
+	const struct kvm_x86_reg_rule *r = table->rules;
+	const struct model_rule *m = from->rules;
 	unsigned int i;
 
-	behind = check_array(policy, "sources", policy->sources,
-			     policy->nr_segments * sizeof(*policy->sources), behind);
-	check_array(policy, "first", policy->first,
-		    policy->nr_segments * sizeof(*policy->first), behind);
-	check(policy->size == live[find_live(policy)].size + chains,
-	      "a policy of %zu bytes, %zu in chains", policy->size, chains);
-
-	for (i = 0; i < KVM_REG_NR_LAYERS; i++)
-		bytes += mine[i] ? mine[i]->size : 0;
-	for (i = 0; i < lists[KVM_REG_LAYER_FILTER].nr; i++)
-		longs += lists[KVM_REG_LAYER_FILTER].rules[i].longs;
-	check(bytes <= MAX_BYTES, "%zu bytes in all", bytes);
-	check(longs || nr_rules() > SHORT_POLICY || bytes <= MAX_BYTES_SHORT,
-	      "%zu bytes in all", bytes);
-	check_nr_chains(policy);
+	check(table->nr_rules == from->nr, "%u rules, not %u", table->nr_rules, from->nr);
+	for (i = 0; i < from->nr; i++, r++, m++)
+		check(r->first == m->first && r->last == m->last && r->access == m->access &&
+		      r->action == m->action && r->mask == m->mask && r->value == m->value &&
+		      (!m->bits || !memcmp(table->exempt[i], m->bits, m->longs * 8)),
+		      "rule %u has changed", i);
+	check(!r->first && r->last == U32_MAX && r->access == (RD | WR) &&
+	      r->action == from->default_action && !r->mask && !r->value,
+	      "the default is wrong");
 }
 
-/* The engine's copy of a rule's bitmap: exactly as long as it has to be */
-static const unsigned long *engine_bitmap(const struct model_rule *r, unsigned long **room)
-{
-	unsigned long *bitmap;
-
-	if (!r->bits)
-		return NULL;
-
-	if (r->inside) {
-		bitmap = *room;
-		*room += r->longs;
-	} else {
-		bitmap = malloc(r->longs * sizeof(*bitmap));
-		if (!bitmap)
-			abort();
-	}
-	memcpy(bitmap, r->bits, r->longs * sizeof(*bitmap));
-	return bitmap;
-}
-
-static void add_rules(struct kvm_rule_list *list, const struct model_list *from)
-{
-	unsigned long *room = list->bitmaps;
-	const struct model_rule *r = from->rules;
-	unsigned int i;
-
-	for (i = 0; i < from->nr; i++, r++)
-		kvm_rule_list_add(list, (struct kvm_reg_rule) {
-			.first = r->first,
-			.last = r->last,
-			.access = r->access,
-			.action = r->action,
-			.number = i,
-			.mask = r->mask,
-			.value = r->value,
-			.bitmap = engine_bitmap(r, &room),
-		});
-}
-
-/* What does not fit is refused with a warning, and changes nothing. */
-static void add_too_many(struct kvm_rule_list *list)
-{
-	const struct kvm_reg_rule rule = { .last = U32_MAX, .access = 3, .action = 1 };
-	const u32 nr = list->nr_rules;
-
-	while (list->nr_rules < list->max_rules)
-		list->rules[list->nr_rules++] = rule;
-	warnings = 0;
-	kvm_rule_list_add(list, rule);
-	check(warnings == 1, "a rule too many: %u warnings", warnings);
-	list->nr_rules = nr;
-}
-
-static size_t longs_inside(const struct model_list *list)
+static size_t longs_of(const struct model_list *list)
 {
 	size_t longs = 0;
 	unsigned int i;
 
 	for (i = 0; i < list->nr; i++)
-		longs += list->rules[i].inside ? list->rules[i].longs : 0;
+		longs += list->rules[i].longs;
 	return longs;
 }
 
-static struct kvm_rule_list *make_list(const struct model_list *from, uint8_t options)
+static struct kvm_reg_table *make_table(const struct model_list *from)
 {
-	const bool spare = options & OPTION_SPARE;
-	const size_t room = from->nr + (spare ? next_random() % 16 : 0);
-	const size_t longs = longs_inside(from) + (spare ? next_random() % 64 : 0);
-	struct kvm_rule_list *list;
+	const size_t longs = longs_of(from);
+	struct kvm_reg_table *table;
+	const struct model_rule *r;
+	unsigned long *bitmap;
+	unsigned int i;
 
 	if (!from->present)
 		return NULL;
 
-	list = kvm_rule_list_alloc(room, longs);
-	check(list, "no room for %zu rules and %zu longs", room, longs);
-	check_list_room(list, room, longs);
-	add_rules(list, from);
-	if (options & OPTION_TOO_MANY)
-		add_too_many(list);
-	kvm_rule_list_finish(list, from->default_action);
-	return list;
+	table = kvm_reg_table_alloc(from->nr, longs);
+	check(table, "no room for %u rules and %zu longs", from->nr, longs);
+	check(table->size == live[find_live(table)].size, "a table of %zu bytes", table->size);
+	bitmap = table->bitmaps;
+	for (i = 0; i < from->nr; i++) {
+		r = &from->rules[i];
+		table->rules[i] = (struct kvm_x86_reg_rule) {
+			.first = r->first,
+			.last = r->last,
+			.access = r->access,
+			.action = r->action,
+			.mask = r->mask,
+			.value = r->value,
+		};
+		if (!longs)
+			continue;
+		table->exempt[i] = memcpy(bitmap, r->bits, r->longs * sizeof(*bitmap));
+		bitmap += r->longs;
+	}
+	table->rules[i].action = from->default_action;
+	return table;
 }
 
-/* Lists are their makers': compiling changes nothing in them. */
-static void check_list(const struct kvm_rule_list *list, const struct model_list *from)
-{
-	const struct kvm_reg_rule *r = list->rules;
-	const struct model_rule *m = from->rules;
-	unsigned int i;
-
-	check(list->nr_rules == from->nr, "%u rules, not %u", list->nr_rules, from->nr);
-	for (i = 0; i < from->nr; i++, r++, m++)
-		check(r->first == m->first && r->last == m->last && r->access == m->access &&
-		      r->action == m->action && r->number == i && r->mask == m->mask &&
-		      r->value == m->value && !r->bitmap == !m->bits &&
-		      (!r->bitmap || !memcmp(r->bitmap, m->bits, m->longs * 8)),
-		      "rule %u has changed", i);
-	check(!r->first && r->last == U32_MAX && r->access == KVM_REG_ACCESS_MASK &&
-	      r->action == from->default_action && r->number == KVM_REG_NO_NUMBER &&
-	      !r->mask && !r->bitmap, "the default is wrong");
-}
-
-static void check_users(struct kvm_rule_list *const *mine, unsigned int users)
+static void check_users(struct kvm_reg_table *const *mine, unsigned int users)
 {
 	unsigned int i;
 
-	for (i = 0; i < KVM_REG_NR_LAYERS; i++)
+	for (i = 0; i < KVM_REG_NR_LISTS; i++)
 		check(!mine[i] || refcount_read(&mine[i]->users) == users,
-		      "list %u has %u users, not %u", i, refcount_read(&mine[i]->users), users);
-}
-
-/* Give up the fuzzer's own reference; bitmaps that are not inside are the fuzzer's. */
-static void put_list(struct kvm_rule_list *list, const struct model_list *from)
-{
-	unsigned int i;
-
-	for (i = 0; i < from->nr; i++)
-		if (list && !from->rules[i].inside)
-			free((void *)list->rules[i].bitmap);
-	kvm_rule_list_put(list);
+		      "table %u has %u users, not %u", i, refcount_read(&mine[i]->users), users);
 }
 
 static void check_refused(u32 rules, size_t longs)
 {
 	const size_t before = live_bytes();
 
-	check(!kvm_rule_list_alloc(rules, longs), "room for %u rules and %zu longs",
+	check(!kvm_reg_table_alloc(rules, longs), "room for %u rules and %zu longs",
 	      rules, longs);
 	check(live_bytes() == before, "%zu bytes are left", live_bytes() - before);
 }
@@ -598,128 +469,115 @@ static void check_huge(void)
 	check_refused(nr_rules(), SIZE_MAX >> bits);
 	check_refused(nr_rules(), (SIZE_MAX >> bits) - next_random() % 0x10000);
 	check_refused(nr_rules(), (SIZE_MAX >> 3) + next_random() % 0x10000);
-	check_refused(KVM_REG_CHAIN / 2 + next_random() % 0x10000, 0);
+	warnings = 0;
+	check_refused(MAX_RULES + 1 + next_random() % 0x10000, 0);
 	check_refused(U32_MAX - next_random() % 0x10000, 0);
+	check(warnings == 2, "too many rules: %u warnings", warnings);
+	warnings = 0;
 }
 
-/* A compilation that fails leaves nothing, and the lists to their owner alone. */
-static void check_failed(struct kvm_rule_list *const *mine, long want)
+/* Each allocation may fail: that for compiling, and that of the policy. */
+static void check_no_mem(struct kvm_reg_table *const *mine)
 {
 	const size_t before = live_bytes();
-	struct kvm_reg_policy *policy;
-
-	policy = kvm_reg_policy_compile(mine[KVM_REG_LAYER_RULES], mine[KVM_REG_LAYER_FILTER]);
-	check(IS_ERR(policy) && PTR_ERR(policy) == want, "compiled, or not with error %ld", want);
-	check(live_bytes() == before, "%zd bytes are left", live_bytes() - before);
-	check_users(mine, 1);
-}
-
-/* For the policy, for what compiling takes, and for the chains if there are any */
-static void check_no_mem(struct kvm_rule_list *const *mine, bool chains)
-{
+	struct kvm_reg_table *table;
 	unsigned int i;
 
-	for (i = 1; i <= 2 + chains; i++) {
-		until_failure = i;
-		check_failed(mine, -ENOMEM);
-		until_failure = 0;
+	for (i = 0; i < KVM_REG_NR_LISTS; i++) {
+		until_failure = 1;
+		check(!kvm_reg_policy_alloc(mine), "a policy without memory");
+		check_users(mine, 1);
+
+		table = make_table(&lists[i]);
+		if (!table)
+			continue;
+		until_failure = 1;
+		check(kvm_reg_table_compile(table) == -ENOMEM, "compiled without memory");
+		kvm_reg_table_put(table);
+		check(live_bytes() == before, "%zd bytes are left", live_bytes() - before);
 	}
+	until_failure = 0;
 }
 
-static void check_too_big(struct kvm_rule_list *const *mine)
+static void check_bytes(struct kvm_reg_table *const *mine)
 {
-	const unsigned int most = model_chains(MAX_CHAINS);
-
-	/* A chain is made before it is found to be like its neighbour. */
-	check(most + MAX_CHAIN > MAX_CHAINS, "refused for chains of %u", most);
-	check_failed(mine, -E2BIG);
-}
-
-static void check_policy(struct kvm_reg_policy *policy, struct kvm_rule_list *const *mine,
-			 uint8_t options)
-{
+	size_t bytes = sizeof(struct kvm_reg_policy);
 	unsigned int i;
 
-	for (i = 0; i < KVM_REG_NR_LAYERS; i++) {
-		check(policy->lists[i] == mine[i] && policy->nr_rules[i] == lists[i].nr,
-		      "list %u is not the policy's", i);
-		if (mine[i])
-			check_list(mine[i], &lists[i]);
-	}
-	check_segments(policy);
-	check_room(policy, mine);
-	check_verdicts(policy);
-	if (options & OPTION_WINDOWS)
-		check_windows(policy);
+	for (i = 0; i < KVM_REG_NR_LISTS; i++)
+		bytes += mine[i] ? mine[i]->size : 0;
+	check(bytes <= MAX_BYTES, "%zu bytes in all", bytes);
+	check(longs_of(&lists[KVM_REG_FILTER]) || nr_rules() > SHORT_POLICY ||
+	      bytes <= MAX_BYTES_SHORT, "%zu bytes in all", bytes);
 }
 
-/* Policies that share a list, as while one replaces the other */
-static void check_replace(struct kvm_reg_policy *policy, struct kvm_rule_list *const *mine)
+/* Policies that share a table, as while one replaces the other */
+static void check_replace(struct kvm_reg_policy *policy, struct kvm_reg_table *const *mine)
 {
-	struct kvm_rule_list *rules = mine[KVM_REG_LAYER_RULES];
-	struct kvm_rule_list *filter = mine[KVM_REG_LAYER_FILTER];
+	struct kvm_reg_table *rules[] = { [KVM_REG_FILTER] = NULL, [KVM_REG_RULES] = mine[0] };
+	struct kvm_reg_table *filter[] = { [KVM_REG_FILTER] = mine[1] };
 	struct kvm_reg_policy *a, *b;
 
-	a = kvm_reg_policy_compile(rules, NULL);
-	b = kvm_reg_policy_compile(NULL, filter);
-	check(!IS_ERR(a) && !IS_ERR(b), "the lists compile only together");
+	a = kvm_reg_policy_alloc(rules);
+	b = kvm_reg_policy_alloc(filter);
+	check(a && b, "no memory for policies of one list");
 	check_users(mine, 3);
 	kvm_reg_policy_free(a);
 	kvm_reg_policy_free(b);
 	kvm_reg_policy_free(NULL);
-	check_verdicts(policy);
+	check_decisions(policy);
 }
 
-static void fuzz_policy(struct kvm_rule_list *const *mine, uint8_t options)
+static void fuzz_policy(struct kvm_reg_table *const *mine, uint8_t options)
 {
-	const size_t before = live_bytes();
-	struct kvm_reg_policy *policy;
+	struct kvm_reg_policy *policy = kvm_reg_policy_alloc(mine);
+	unsigned int i;
 
-	warnings = 0;
-	policy = kvm_reg_policy_compile(mine[KVM_REG_LAYER_RULES], mine[KVM_REG_LAYER_FILTER]);
-	if (IS_ERR(policy)) {
-		check(PTR_ERR(policy) == -E2BIG, "not compiled: %ld", PTR_ERR(policy));
-		check_too_big(mine);
-		return;
-	}
-
-	check(live_bytes() == before + policy->size, "%zu bytes, not %zu",
-	      live_bytes() - before, policy->size);
+	check(policy, "no memory for a policy");
 	check_users(mine, 2);
-	check_policy(policy, mine, options);
+	for (i = 0; i < KVM_REG_NR_LISTS; i++) {
+		if (!mine[i])
+			continue;
+		check_rules_kept(mine[i], &lists[i]);
+		check_segments(mine[i], &lists[i]);
+	}
+	check_bytes(mine);
+	check_decisions(policy);
+	if (options & OPTION_WINDOWS)
+		check_windows(policy);
 	if (options & OPTION_REPLACE)
 		check_replace(policy, mine);
-	if (options & OPTION_NO_MEM) {
-		const bool chains = policy->chains;
-
-		kvm_reg_policy_free(policy);
-		check_no_mem(mine, chains);
-		return;
-	}
 	kvm_reg_policy_free(policy);
-	check(!warnings, "%u warnings", warnings);
+	check_users(mine, 1);
+	if (options & OPTION_NO_MEM)
+		check_no_mem(mine);
 }
 
 static void fuzz_lists(uint8_t options)
 {
-	struct kvm_rule_list *mine[KVM_REG_NR_LAYERS];
+	struct kvm_reg_table *mine[KVM_REG_NR_LISTS];
+	bool compiled = true;
 	unsigned int i;
+	int r, want;
 
-	until_failure = options & OPTION_NO_MEM;
-	if (until_failure) {
-		until_failure = 1;
-		check_refused(nr_rules(), 0);
-	}
 	if (options & OPTION_HUGE)
 		check_huge();
 
-	for (i = 0; i < KVM_REG_NR_LAYERS; i++)
-		mine[i] = make_list(&lists[i], options);
-	fuzz_policy(mine, options);
-	check_users(mine, 1);
-	for (i = 0; i < KVM_REG_NR_LAYERS; i++)
-		put_list(mine[i], &lists[i]);
+	for (i = 0; i < KVM_REG_NR_LISTS; i++) {
+		mine[i] = make_table(&lists[i]);
+		if (!mine[i])
+			continue;
+		want = i == KVM_REG_RULES && model_overlaps() ? -E2BIG : 0;
+		r = kvm_reg_table_compile(mine[i]);
+		check(r == want, "list %u compiles with %d, not %d", i, r, want);
+		compiled &= !r;
+	}
+	if (compiled)
+		fuzz_policy(mine, options);
+	for (i = 0; i < KVM_REG_NR_LISTS; i++)
+		kvm_reg_table_put(mine[i]);
 	check(!live_bytes(), "%zu bytes are left", live_bytes());
+	check(!warnings, "%u warnings", warnings);
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);

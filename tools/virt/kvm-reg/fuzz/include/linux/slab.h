@@ -7,9 +7,10 @@
 
 #define GFP_KERNEL_ACCOUNT	GFP_KERNEL
 
-void *kvmalloc(size_t size, gfp_t flags);
 void *kvzalloc(size_t size, gfp_t flags);
+void *kzalloc(size_t size, gfp_t flags);
 void kvfree(const void *p);
+void kfree(const void *p);
 
 bool fuzz_warn(bool condition);
 
