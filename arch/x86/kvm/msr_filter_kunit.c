@@ -15,8 +15,6 @@
 
 #define SEED		0x6d7372
 #define ROUNDS		100
-#define ALLOW		KVM_X86_REG_RULE_ALLOW
-#define DENY		KVM_X86_REG_RULE_DENY
 #define MAX_NMSRS	(KVM_MSR_FILTER_MAX_BITMAP_SIZE * BITS_PER_BYTE)
 
 /* Maps a bitmap of the largest size for each range. */
@@ -93,19 +91,19 @@ struct errno_case {
 	int err;
 };
 
-#define RW (KVM_MSR_FILTER_READ | KVM_MSR_FILTER_WRITE)
+#define BOTH (KVM_MSR_FILTER_READ | KVM_MSR_FILTER_WRITE)
 
 static const struct errno_case errno_cases[] = {
-	{ "unknown filter flag", BIT(1), RW, 0, 1, -EINVAL },
-	{ "last filter flag", BIT(31), RW, 0, 1, -EINVAL },
-	{ "default deny without ranges", KVM_MSR_FILTER_DEFAULT_DENY, RW, 0, 0, -EINVAL },
+	{ "unknown filter flag", BIT(1), BOTH, 0, 1, -EINVAL },
+	{ "last filter flag", BIT(31), BOTH, 0, 1, -EINVAL },
+	{ "default deny without ranges", KVM_MSR_FILTER_DEFAULT_DENY, BOTH, 0, 0, -EINVAL },
 	{ "no range flag", 0, 0, 0, 1, -EINVAL },
-	{ "unknown range flag", 0, RW | BIT(2), 0, 1, -EINVAL },
-	{ "one MSR too many", 0, RW, 0, MAX_NMSRS + 1, -EINVAL },
-	{ "2^32 - 1 MSRs", 0, RW, 0, U32_MAX, -EINVAL },
-	{ "ends one beyond 2^32", 0, RW, U32_MAX, 2, -EINVAL },
-	{ "a full range ends one beyond 2^32", 0, RW, 0U - MAX_NMSRS + 1, MAX_NMSRS, -EINVAL },
-	{ "wraps to a low MSR", 0, RW, 0xfffffff0, 0x1000, -EINVAL },
+	{ "unknown range flag", 0, BOTH | BIT(2), 0, 1, -EINVAL },
+	{ "one MSR too many", 0, BOTH, 0, MAX_NMSRS + 1, -EINVAL },
+	{ "2^32 - 1 MSRs", 0, BOTH, 0, U32_MAX, -EINVAL },
+	{ "ends one beyond 2^32", 0, BOTH, U32_MAX, 2, -EINVAL },
+	{ "a full range ends one beyond 2^32", 0, BOTH, 0U - MAX_NMSRS + 1, MAX_NMSRS, -EINVAL },
+	{ "wraps to a low MSR", 0, BOTH, 0xfffffff0, 0x1000, -EINVAL },
 };
 
 KUNIT_ARRAY_PARAM_DESC(errno, errno_cases, name);

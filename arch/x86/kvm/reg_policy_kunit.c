@@ -25,18 +25,6 @@
 #define MAX_USER_RULES	4096
 #define MAX_MASKED	64
 
-#define RD		KVM_X86_REG_RULE_READ
-#define WR		KVM_X86_REG_RULE_WRITE
-#define RW		(RD | WR)
-
-#define ALLOW		KVM_X86_REG_RULE_ALLOW
-#define DENY		KVM_X86_REG_RULE_DENY
-#define GP		KVM_X86_REG_RULE_GP
-#define EXIT		KVM_X86_REG_RULE_EXIT
-#define IGNORE		KVM_X86_REG_RULE_IGNORE
-#define AUDIT		KVM_X86_REG_RULE_AUDIT
-#define NR_ACTIONS	6
-
 /*
  * What a list is made from: @present is whether there is a list at all, @exempt a
  * bitmap of what each rule allows, from its first register on, if not NULL.
@@ -630,9 +618,6 @@ struct policy_case {
 	const char *name;
 	struct policy_input in;
 };
-
-#define RULE(_first, _last, _access, _action, ...) \
-	{ .first = _first, .last = _last, .access = _access, .action = _action, __VA_ARGS__ }
 
 #define LIST_FIELDS(_default, ...)						\
 	.present = true,							\

@@ -9,6 +9,21 @@
 
 #include "reg_policy.h"
 
+#define RD		KVM_X86_REG_RULE_READ
+#define WR		KVM_X86_REG_RULE_WRITE
+#define RW		(RD | WR)
+
+#define ALLOW		KVM_X86_REG_RULE_ALLOW
+#define DENY		KVM_X86_REG_RULE_DENY
+#define GP		KVM_X86_REG_RULE_GP
+#define EXIT		KVM_X86_REG_RULE_EXIT
+#define IGNORE		KVM_X86_REG_RULE_IGNORE
+#define AUDIT		KVM_X86_REG_RULE_AUDIT
+#define NR_ACTIONS	6
+
+#define RULE(_first, _last, _access, _action, ...) \
+	{ .first = _first, .last = _last, .access = _access, .action = _action, __VA_ARGS__ }
+
 struct kunit;
 
 /* One test's surroundings, in kunit.priv. */

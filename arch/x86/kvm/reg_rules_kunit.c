@@ -18,18 +18,6 @@
 #define MAX_RULES	4096	/* The ABI's limit, spelt out. */
 #define NR_GOOD		9
 #define NR_RANDOM	24
-#define NR_ACTIONS	6
-
-#define RD		KVM_X86_REG_RULE_READ
-#define WR		KVM_X86_REG_RULE_WRITE
-#define RW		(RD | WR)
-
-#define ALLOW		KVM_X86_REG_RULE_ALLOW
-#define DENY		KVM_X86_REG_RULE_DENY
-#define GP		KVM_X86_REG_RULE_GP
-#define EXIT		KVM_X86_REG_RULE_EXIT
-#define IGNORE		KVM_X86_REG_RULE_IGNORE
-#define AUDIT		KVM_X86_REG_RULE_AUDIT
 
 /* Room for more rules than there may be, and a page to unmap behind it. */
 #define USER_SIZE	(PAGE_ALIGN((MAX_RULES + 1) * sizeof(struct kvm_x86_reg_rule)))
@@ -153,9 +141,6 @@ struct rule_case {
 	const char *name;
 	struct kvm_x86_reg_rule rule;
 };
-
-#define RULE(_first, _last, _access, _action, ...) \
-	{ .first = _first, .last = _last, .access = _access, .action = _action, __VA_ARGS__ }
 
 static const struct rule_case bad_rules[] = {
 	{ "control register", RULE(0, 0, RW, GP, .space = KVM_X86_REG_RULE_CR) },
