@@ -7,7 +7,6 @@
 #include <linux/kvm_host.h>
 #include <linux/srcu.h>
 
-#include "cpuid.h"
 #include "reg_access.h"
 #include "trace.h"
 
@@ -144,11 +143,7 @@ u64 kvm_reg_changed_bits(struct kvm_vcpu *vcpu, u32 index, u64 data)
 		return (u32)changed;
 	case MSR_IA32_SYSENTER_EIP:
 	case MSR_IA32_SYSENTER_ESP:
-		changed = old ^ __canonical_address(data, max_host_virt_addr_bits());
-		/* AMD's processors, and SVM's emulation, have 32 bits. */
-		if (!guest_cpuid_is_intel_compatible(vcpu))
-			changed |= old ^ (u32)data;
-		return changed;
+		return old ^ __canonical_address(data, max_host_virt_addr_bits());
 	case MSR_IA32_TSC:
 	case MSR_IA32_TSC_DEADLINE:
 	case MSR_IA32_PERFCTR0 ... MSR_IA32_PERFCTR0 + KVM_MAX_NR_INTEL_GP_COUNTERS - 1:
