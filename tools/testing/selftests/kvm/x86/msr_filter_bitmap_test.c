@@ -14,23 +14,15 @@
  * performed or denied.  The guest accesses a span of registers; where fewer events
  * are counted than accesses made, halves of the span tell which did not exit.
  */
-#include <fcntl.h>
 #include <linux/perf_event.h>
 #include <sys/syscall.h>
-#include <unistd.h>
 
 #include "apic.h"
 #include "kvm_test_harness.h"
-#include "kvm_util.h"
+#include "msr_test.h"
 #include "pmu.h"
-#include "processor.h"
-#include "svm_util.h"
-#include "test_util.h"
 
-#define READ		KVM_MSR_FILTER_READ
-#define WRITE		KVM_MSR_FILTER_WRITE
 #define DENY		KVM_MSR_FILTER_DEFAULT_DENY
-#define MAX_NMSRS	(KVM_MSR_FILTER_MAX_BITMAP_SIZE * 8)
 
 /* What the bitmaps cover: two windows with VMX, and one more with SVM. */
 #define WINDOW_SIZE	0x2000
@@ -102,25 +94,15 @@ struct bitmap {
 /* Counts the events of kvm:kvm_msr in this thread; negative if that cannot be done. */
 static int open_counter(void)
 {
-	static const char * const paths[] = {
-		"/sys/kernel/tracing/events/kvm/kvm_msr/id",
-		"/sys/kernel/debug/tracing/events/kvm/kvm_msr/id",
-	};
 	struct perf_event_attr attr = {
 		.type = PERF_TYPE_TRACEPOINT,
 		.size = sizeof(attr),
 	};
-	int i, fd = -1;
 	char id[16];
 
-	for (i = 0; i < ARRAY_SIZE(paths) && fd < 0; i++)
-		fd = open(paths[i], O_RDONLY);
-	if (fd < 0)
-		return fd;
-
-	memset(id, 0, sizeof(id));
-	TEST_ASSERT(read(fd, id, sizeof(id) - 1) > 0, "read() failed: %d", errno);
-	close(fd);
+	if (!read_file("/sys/kernel/tracing/events/kvm/kvm_msr/id", id, sizeof(id)) &&
+	    !read_file("/sys/kernel/debug/tracing/events/kvm/kvm_msr/id", id, sizeof(id)))
+		return -1;
 
 	attr.config = atoi(id);
 	return syscall(__NR_perf_event_open, &attr, 0, -1, -1, 0);
@@ -496,7 +478,6 @@ static void free_vcpus(struct _test_data_msr_bitmap *self)
 
 FIXTURE_SETUP(msr_bitmap)
 {
-	TEST_REQUIRE(kvm_has_cap(KVM_CAP_X86_MSR_FILTER));
 	self->counter = open_counter();
 	if (self->counter < 0)
 		SKIP(return, "needs root, perf events, and tracefs with kvm:kvm_msr");
@@ -506,9 +487,6 @@ FIXTURE_SETUP(msr_bitmap)
 
 FIXTURE_TEARDOWN(msr_bitmap)
 {
-	if (self->counter < 0)
-		return;
-
 	free_vcpus(self);
 	close(self->counter);
 }
@@ -516,11 +494,11 @@ FIXTURE_TEARDOWN(msr_bitmap)
 static void set_policy(struct _test_data_msr_bitmap *self, void (*make)(struct policy *))
 {
 	make(&self->policy);
-	vm_ioctl(self->filtered->vm, KVM_X86_SET_MSR_FILTER, &self->policy.filter);
+	set_filter(self->filtered->vm, self->policy.filter);
 }
 
 /* Returns 1 if the register is not passed through as it should be. */
-static int judge(struct _test_data_msr_bitmap *self, int reg, uint32_t access)
+static int is_wrong(struct _test_data_msr_bitmap *self, int reg, uint32_t access)
 {
 	bool write = access == WRITE;
 	bool by_kvm = write ? self->expected.write[reg] : self->expected.read[reg];
@@ -538,12 +516,12 @@ static int judge(struct _test_data_msr_bitmap *self, int reg, uint32_t access)
 }
 
 /* Compare the bitmap that was found with what the control and the policy ask for. */
-static void judge_all(struct _test_data_msr_bitmap *self, const char *when)
+static void check_bitmap(struct _test_data_msr_bitmap *self, const char *when)
 {
 	int i, wrong = 0;
 
 	for (i = 0; i < nr_regs(); i++)
-		wrong += judge(self, i, READ) + judge(self, i, WRITE);
+		wrong += is_wrong(self, i, READ) + is_wrong(self, i, WRITE);
 
 	TEST_ASSERT(!wrong, "%d intercepts are wrong after changes (the last: %s), policy: %s",
 		    wrong, when, self->policy.name);
@@ -561,7 +539,7 @@ static void walk_control(struct _test_data_msr_bitmap *self)
 static void expect_policy(struct _test_data_msr_bitmap *self, const char *when)
 {
 	walk(self->filtered, self->counter, &self->found);
-	judge_all(self, when);
+	check_bitmap(self, when);
 }
 
 TEST_F_TIMEOUT(msr_bitmap, each_policy, MAX_S)
@@ -599,10 +577,9 @@ TEST_F_TIMEOUT(msr_bitmap, each_register, MAX_S)
 		for (access = READ; access <= (READ | WRITE); access++) {
 			start_policy(&self->policy, "one register", 0);
 			add_range(&self->policy, reg_to_msr(i), 1, access);
-			vm_ioctl(self->filtered->vm, KVM_X86_SET_MSR_FILTER,
-				 &self->policy.filter);
+			set_filter(self->filtered->vm, self->policy.filter);
 			expect_policy_at(self, i);
-			judge_all(self, "policy");
+			check_bitmap(self, "policy");
 		}
 		/* What the walk does not visit is to be allowed again. */
 		self->found = self->expected;
@@ -698,30 +675,8 @@ TEST_F_TIMEOUT(msr_bitmap, lbr, MAX_S)
 	}
 }
 
-/* Writes that take a short way are counted as well, and once. */
-TEST_F(msr_bitmap, fast_writes_are_counted)
+int main(int argc, char *argv[])
 {
-	struct kvm_vcpu *vcpu = self->control;
-	struct kvm_lapic_state apic;
-
-	TEST_REQUIRE(kvm_has_cap(KVM_CAP_TSC_DEADLINE_TIMER));
-	vcpu_set_cpuid_feature(vcpu, X86_FEATURE_TSC_DEADLINE_TIMER);
-	change_apic_mode(vcpu, 2);
-	vcpu_ioctl(vcpu, KVM_GET_LAPIC, &apic);
-	*(uint32_t *)&apic.regs[APIC_SPIV] |= APIC_SPIV_APIC_ENABLED;
-	*(uint32_t *)&apic.regs[APIC_LVTT] = APIC_LVT_TIMER_TSCDEADLINE | 0xee;
-	vcpu_ioctl(vcpu, KVM_SET_LAPIC, &apic);
-
-	/* In the far future; the second time with the timer already armed. */
-	values[MSR_IA32_TSC_DEADLINE] = ~0ull >> 1;
-	TEST_ASSERT_EQ(access_span(vcpu, self->counter, MSR_IA32_TSC_DEADLINE, 1, true), 1);
-	TEST_ASSERT_EQ(access_span(vcpu, self->counter, MSR_IA32_TSC_DEADLINE, 1, true), 1);
-	TEST_ASSERT_EQ(vcpu_get_msr(vcpu, MSR_IA32_TSC_DEADLINE), ~0ull >> 1);
-
-	/* An interrupt for a processor that is not there. */
-	values[APIC_BASE_MSR + (APIC_ICR >> 4)] = 0x1234ull << 32 | 0xee;
-	TEST_ASSERT_EQ(access_span(vcpu, self->counter, APIC_BASE_MSR + (APIC_ICR >> 4), 1,
-				   true), 1);
+	TEST_REQUIRE(kvm_has_cap(KVM_CAP_X86_MSR_FILTER));
+	return test_harness_run(argc, argv);
 }
-
-TEST_HARNESS_MAIN

@@ -15,12 +15,9 @@
 #include <signal.h>
 #include <sys/wait.h>
 #include <time.h>
-#include <unistd.h>
 
 #include "kvm_test_harness.h"
-#include "kvm_util.h"
-#include "processor.h"
-#include "test_util.h"
+#include "msr_test.h"
 
 /* Passed through to hardware, so that intercepts have to follow. */
 #define MSR_DENIED	MSR_KERNEL_GS_BASE
@@ -32,50 +29,18 @@
 #define MAX_US		2000
 #define MAX_LAG_NS	50000
 
-static uint8_t no_bits[KVM_MSR_FILTER_MAX_BITMAP_SIZE];
-
-static struct kvm_msr_filter deny_read = {
-	.ranges[0] = { .flags = KVM_MSR_FILTER_READ, .base = MSR_DENIED, .nmsrs = 1,
-		       .bitmap = no_bits },
+static struct kvm_msr_filter none, deny_read = {
+	.ranges[0] = { .flags = READ, .base = MSR_DENIED, .nmsrs = 1,
+		       .bitmap = msr_filter_no_bits },
 	/* Out of the way, but long to copy. */
-	.ranges[1] = { .flags = KVM_MSR_FILTER_WRITE, .base = 0x10000000,
-		       .nmsrs = sizeof(no_bits) * 8, .bitmap = no_bits },
+	.ranges[1] = { .flags = WRITE, .base = 0x10000000, .nmsrs = MAX_NMSRS,
+		       .bitmap = msr_filter_no_bits },
 };
-
-static struct kvm_msr_filter none;
-
-/* Lives in guest memory: the exceptions that reads of the two MSRs took, or 0. */
-static struct {
-	uint8_t denied;
-	uint8_t allowed;
-} vectors;
-
-static void guest_main(void)
-{
-	uint64_t value;
-
-	for (;;) {
-		vectors.denied = rdmsr_safe(MSR_DENIED, &value);
-		vectors.allowed = rdmsr_safe(MSR_ALLOWED, &value);
-		GUEST_SYNC(0);
-	}
-}
 
 static void expect_denied(struct kvm_vcpu *vcpu)
 {
-	typeof(vectors) *guest = addr_gva2hva(vcpu->vm, (vm_vaddr_t)&vectors);
-	struct ucall uc;
-
-	vcpu_run(vcpu);
-	TEST_ASSERT_EQ(get_ucall(vcpu, &uc), UCALL_SYNC);
-	TEST_ASSERT(guest->denied == GP_VECTOR, "vCPU %u makes an access that is denied",
-		    vcpu->id);
-	TEST_ASSERT_EQ(guest->allowed, 0);
-}
-
-static void random_pause(void)
-{
-	usleep(random() % MAX_US);
+	expect_gp(vcpu, MSR_DENIED);
+	expect_read(vcpu, MSR_ALLOWED, 0);
 }
 
 static bool in_time(time_t start, int seconds)
@@ -114,7 +79,7 @@ static void *create_vcpu(void *arg)
 	struct kvm_vcpu *vcpu;
 
 	WRITE_ONCE(c->started, true);
-	vcpu = vm_vcpu_add(c->vm, c->id, guest_main);
+	vcpu = vm_vcpu_add(c->vm, c->id, msr_guest_main);
 	c->took_ns = now_ns() - start;
 	return vcpu;
 }
@@ -160,7 +125,7 @@ static void set_filter_while_creating(struct creation *c)
 	pthread_create(&holder, NULL, hold_lock, c);
 	wait_for(&c->held);
 	spin_until(now_ns() + random() % MAX_LAG_NS);
-	vm_ioctl(c->vm, KVM_X86_SET_MSR_FILTER, &deny_read);
+	set_filter(c->vm, deny_read);
 	pthread_join(holder, NULL);
 	pthread_join(creator, (void **)&vcpu);
 
@@ -173,12 +138,11 @@ TEST(vcpu_being_created)
 	time_t start = time(NULL);
 	int rounds;
 
-	TEST_REQUIRE(kvm_has_cap(KVM_CAP_X86_MSR_FILTER));
 	for (rounds = 0; in_time(start, MAX_CREATION_S); rounds++) {
 		creation.vm = vm_create(2);
 		creation.id = rounds % 2;
 		if (creation.id)
-			vm_vcpu_add(creation.vm, 0, guest_main);
+			vm_vcpu_add(creation.vm, 0, msr_guest_main);
 		set_filter_while_creating(&creation);
 		kvm_vm_free(creation.vm);
 	}
@@ -223,13 +187,6 @@ static void expect_no_vcpu(int fd, unsigned long id, int err)
 		    id, r, errno);
 }
 
-/* The one fails at last, when all but making the vCPU known is done; the other first. */
-static void fail_creations(struct kvm_vm *vm)
-{
-	expect_no_vcpu(vm->fd, 0, EEXIST);
-	expect_no_vcpu(vm->fd, INT_MAX, EINVAL);
-}
-
 #define MORE_VCPUS	8
 
 TEST(creation_fails)
@@ -241,13 +198,14 @@ TEST(creation_fails)
 	int i, nr = 0, rounds = 0;
 	pthread_t thread;
 
-	TEST_REQUIRE(kvm_has_cap(KVM_CAP_X86_MSR_FILTER));
-	vcpus[nr++] = vm_vcpu_add(vm, 0, guest_main);
+	vcpus[nr++] = vm_vcpu_add(vm, 0, msr_guest_main);
 	pthread_create(&thread, NULL, set_filters, &setter);
 	for (; in_time(start, MAX_S); rounds++) {
-		fail_creations(vm);
+		/* Late, when all but making the vCPU known is done, and early. */
+		expect_no_vcpu(vm->fd, 0, EEXIST);
+		expect_no_vcpu(vm->fd, INT_MAX, EINVAL);
 		if (nr < ARRAY_SIZE(vcpus)) {
-			vcpus[nr] = vm_vcpu_add(vm, nr, guest_main);
+			vcpus[nr] = vm_vcpu_add(vm, nr, msr_guest_main);
 			nr++;
 		}
 	}
@@ -264,11 +222,9 @@ TEST(creation_fails)
 TEST(vcpu_outlives_vm_fd)
 {
 	struct kvm_vcpu *vcpu;
-	struct kvm_vm *vm;
+	struct kvm_vm *vm = vm_create_with_one_vcpu(&vcpu, msr_guest_main);
 
-	TEST_REQUIRE(kvm_has_cap(KVM_CAP_X86_MSR_FILTER));
-	vm = vm_create_with_one_vcpu(&vcpu, guest_main);
-	vm_ioctl(vm, KVM_X86_SET_MSR_FILTER, &deny_read);
+	set_filter(vm, deny_read);
 	close(vm->fd);
 	expect_denied(vcpu);
 	expect_denied(vcpu);
@@ -312,7 +268,7 @@ static void tear_down(int round, int *filters)
 
 	pthread_create(&thread, NULL, set_filters, &setter);
 	for (i = 0; i < ARRAY_SIZE(all); i++) {
-		random_pause();
+		usleep(random() % MAX_US);
 		close(all[order[i]]);
 	}
 	pthread_join(thread, NULL);
@@ -324,7 +280,6 @@ TEST(teardown)
 	time_t start = time(NULL);
 	int rounds, filters = 0;
 
-	TEST_REQUIRE(kvm_has_cap(KVM_CAP_X86_MSR_FILTER));
 	for (rounds = 0; in_time(start, MAX_S); rounds++)
 		tear_down(rounds, &filters);
 
@@ -379,11 +334,14 @@ TEST(sigkill)
 	time_t start = time(NULL);
 	int rounds;
 
-	TEST_REQUIRE(kvm_has_cap(KVM_CAP_X86_MSR_FILTER));
 	for (rounds = 0; in_time(start, MAX_S); rounds++)
 		kill_child();
 
 	pr_info("# %d children killed\n", rounds);
 }
 
-TEST_HARNESS_MAIN
+int main(int argc, char *argv[])
+{
+	TEST_REQUIRE(kvm_has_cap(KVM_CAP_X86_MSR_FILTER));
+	return test_harness_run(argc, argv);
+}

@@ -5,49 +5,69 @@
 #ifndef SELFTEST_KVM_REG_RULES_H
 #define SELFTEST_KVM_REG_RULES_H
 
-#include "kvm_util.h"
-#include "msr_access.h"
-#include "processor.h"
-#include "test_util.h"
+#include "msr_test.h"
 
-#define READ		KVM_X86_REG_RULE_READ
-#define WRITE		KVM_X86_REG_RULE_WRITE
+static_assert(READ == KVM_X86_REG_RULE_READ && WRITE == KVM_X86_REG_RULE_WRITE);
+
 #define MAX_RULES	4096
 
 /* There is no such MSR. */
 #define MSR_UNKNOWN	0xdeadbee0
 
-/* Values that all other MSRs take; what userspace answers is none of them. */
-#define OLD_VALUE	0x0000060606060606ull
-#define NEW_VALUE	0x0000040406060606ull
+/* Where there are no MSRs, nor does the policy have a short answer. */
+#define NOWHERE		0x10000000
 
-static inline void expect_read(struct kvm_vcpu *vcpu, uint32_t msr, uint64_t value)
-{
-	struct outcome outcome = read_msr(vcpu, msr);
+/* What a read that is ignored returns. */
+#define IGNORED_VALUE	(~ANSWER_VALUE)
 
-	TEST_ASSERT(!outcome.reason && !outcome.vector && outcome.value == value,
-		    "read of 0x%x: reason %u, vector %u, value 0x%lx, not 0x%lx", msr,
-		    outcome.reason, outcome.vector, outcome.value, value);
-}
+static const struct msr_result msr_ignored = {
+	.name = "ignored", .read = IGNORED_VALUE,
+};
 
-static inline void expect_exit(struct kvm_vcpu *vcpu, uint32_t msr)
-{
-	struct outcome outcome = read_msr(vcpu, msr);
+/* The exit that nobody replies to, of a list that asks for that. */
+static const struct msr_result msr_fails_closed = {
+	.name = "failed by an exit", .reply = FORGET,
+	.reason = KVM_MSR_EXIT_REASON_FILTER, .error = 1, .vector = GP_VECTOR,
+};
 
-	TEST_ASSERT(outcome.reason == KVM_MSR_EXIT_REASON_FILTER && !outcome.vector,
-		    "read of 0x%x: reason %u, vector %u, but no exit", msr,
-		    outcome.reason, outcome.vector);
-	TEST_ASSERT_EQ(outcome.value, ANSWER_VALUE);
-}
+/*
+ * struct rule_case - what a rule makes of an access
+ * @action: The rule's.
+ * @result: What is to become of the access.
+ * @exits: For what reasons userspace enabled exits.
+ * @flags: The list's.
+ */
+static const struct rule_case {
+	uint8_t action;
+	const struct msr_result *result;
+	uint32_t exits;
+	uint32_t flags;
+} rule_cases[] = {
+	{ KVM_X86_REG_RULE_ALLOW, &msr_performed },
+	{ KVM_X86_REG_RULE_AUDIT, &msr_performed },
 
-static inline void expect_gp(struct kvm_vcpu *vcpu, uint32_t msr)
-{
-	struct outcome outcome = read_msr(vcpu, msr);
+	/* It is for the exits that the filter has that userspace has to ask. */
+	{ KVM_X86_REG_RULE_DENY, &msr_faults },
+	{ KVM_X86_REG_RULE_DENY, &msr_faults,
+	  KVM_MSR_EXIT_REASON_UNKNOWN | KVM_MSR_EXIT_REASON_INVAL },
+	{ KVM_X86_REG_RULE_DENY, &msr_exits, KVM_MSR_EXIT_REASON_FILTER },
+	{ KVM_X86_REG_RULE_DENY, &msr_refused, KVM_MSR_EXIT_REASON_FILTER },
+	{ KVM_X86_REG_RULE_DENY, &msr_forgotten, KVM_MSR_EXIT_REASON_FILTER },
+	{ KVM_X86_REG_RULE_DENY, &msr_fails_closed, KVM_MSR_EXIT_REASON_FILTER,
+	  KVM_X86_REG_RULES_FAIL_CLOSED },
 
-	TEST_ASSERT(!outcome.reason && outcome.vector == GP_VECTOR,
-		    "read of 0x%x: reason %u, vector %u, but no #GP", msr,
-		    outcome.reason, outcome.vector);
-}
+	{ KVM_X86_REG_RULE_GP, &msr_faults },
+	{ KVM_X86_REG_RULE_GP, &msr_faults, KVM_MSR_EXIT_REASON_VALID_MASK },
+
+	{ KVM_X86_REG_RULE_EXIT, &msr_exits },
+	{ KVM_X86_REG_RULE_EXIT, &msr_exits, KVM_MSR_EXIT_REASON_VALID_MASK },
+	{ KVM_X86_REG_RULE_EXIT, &msr_refused },
+	{ KVM_X86_REG_RULE_EXIT, &msr_forgotten },
+	{ KVM_X86_REG_RULE_EXIT, &msr_fails_closed, 0, KVM_X86_REG_RULES_FAIL_CLOSED },
+
+	{ KVM_X86_REG_RULE_IGNORE, &msr_ignored },
+	{ KVM_X86_REG_RULE_IGNORE, &msr_ignored, KVM_MSR_EXIT_REASON_VALID_MASK },
+};
 
 static inline struct kvm_x86_reg_rule range_rule(uint32_t first, uint32_t last,
 						 uint8_t access, uint8_t action)
@@ -58,6 +78,7 @@ static inline struct kvm_x86_reg_rule range_rule(uint32_t first, uint32_t last,
 		.action = action,
 		.first = first,
 		.last = last,
+		.value = action == KVM_X86_REG_RULE_IGNORE ? IGNORED_VALUE : 0,
 	};
 }
 
@@ -93,12 +114,15 @@ static inline struct kvm_x86_reg_rules rules_head(const struct kvm_x86_reg_rule 
 	};
 }
 
+static inline void set_head(struct kvm_vm *vm, struct kvm_x86_reg_rules head)
+{
+	vm_ioctl(vm, KVM_X86_SET_REG_RULES, &head);
+}
+
 static inline void set_rules(struct kvm_vm *vm, const struct kvm_x86_reg_rule *rules,
 			     uint32_t nr, uint32_t msr_default)
 {
-	struct kvm_x86_reg_rules head = rules_head(rules, nr, msr_default);
-
-	vm_ioctl(vm, KVM_X86_SET_REG_RULES, &head);
+	set_head(vm, rules_head(rules, nr, msr_default));
 }
 
 /* What the rule does not match is allowed. */
@@ -107,32 +131,42 @@ static inline void set_rule(struct kvm_vm *vm, struct kvm_x86_reg_rule rule)
 	set_rules(vm, &rule, 1, KVM_X86_REG_RULE_ALLOW);
 }
 
+static inline void set_default(struct kvm_vm *vm, uint32_t action)
+{
+	set_rules(vm, NULL, 0, action);
+}
+
 static inline void remove_rules(struct kvm_vm *vm)
 {
-	set_rules(vm, NULL, 0, KVM_X86_REG_RULE_ALLOW);
+	set_default(vm, KVM_X86_REG_RULE_ALLOW);
 }
 
-static inline void exit_on(struct kvm_vm *vm, uint64_t reasons)
+#define HITS	"reg_policy_hits"
+
+/* How often the policy did not plainly allow an access. */
+static inline uint64_t read_hits(struct kvm_vcpu *vcpu)
 {
-	vm_enable_cap(vm, KVM_CAP_X86_USER_SPACE_MSR, reasons);
+	return vcpu_get_stat(vcpu, HITS);
 }
 
-/* The filter denies one MSR. */
-static inline void set_filter(struct kvm_vm *vm, uint32_t msr, uint32_t access)
+/* Since @before, @times accesses were decided by @action; ALLOW is not counted. */
+static inline void expect_counted(struct kvm_vcpu *vcpu, uint64_t before, int action,
+				  uint64_t times)
 {
-	static uint8_t no_bits;
-	struct kvm_msr_filter filter = {
-		.ranges[0] = { .flags = access, .nmsrs = 1, .base = msr, .bitmap = &no_bits },
-	};
+	uint64_t want = action == KVM_X86_REG_RULE_ALLOW ? 0 : times;
+	uint64_t hits = read_hits(vcpu) - before;
 
-	vm_ioctl(vm, KVM_X86_SET_MSR_FILTER, &filter);
+	TEST_ASSERT(hits == want, HITS " rose by %lu, not by %lu", hits, want);
 }
 
-static inline void remove_filter(struct kvm_vm *vm)
+/* The access leads to @result by @action, and is counted as often as it is made. */
+static inline void expect_action(struct kvm_vcpu *vcpu, struct msr_access a, int action,
+				 const struct msr_result *result)
 {
-	struct kvm_msr_filter none = {};
+	uint64_t before = read_hits(vcpu);
 
-	vm_ioctl(vm, KVM_X86_SET_MSR_FILTER, &none);
+	expect_access(vcpu, a, result);
+	expect_counted(vcpu, before, action, a.repeats + 1);
 }
 
 #endif /* SELFTEST_KVM_REG_RULES_H */

@@ -5,539 +5,358 @@
  * - Each action, for reads and writes, for MSRs that KVM intercepts, passes through
  *   and does not know, by the instruction itself and by KVM's emulator.
  * - Exits that fail closed; masked rules; the MSR filter below the rules.
- * - Every verdict but to plainly allow is counted, once.
+ * - Every decision but to plainly allow is counted, once.
  */
 #include "kvm_test_harness.h"
 #include "reg_rules.h"
-#include "rule_counts.h"
 
-/* Let the guest make an access: it must be counted once, unless it is plainly allowed. */
-static struct outcome access_judged(struct kvm_vcpu *vcpu, struct access a,
-				    enum reply reply, int action)
-{
-	uint64_t before = read_hits(vcpu), hits;
-	struct outcome outcome = access_msr(vcpu, a, reply);
+/* The last has no value to compare with. */
+#define NR_MSRS		3
+#define NR_KNOWN_MSRS	2
 
-	hits = read_hits(vcpu) - before;
-	TEST_ASSERT(hits == (action != KVM_X86_REG_RULE_ALLOW),
-		    HITS " rose by %lu, for an access to 0x%x", hits, a.msr);
-	return outcome;
-}
+static const uint32_t msrs[NR_MSRS] = { MSR_INTERCEPTED, MSR_PASSTHROUGH, MSR_UNKNOWN };
 
-static struct access reading(uint32_t msr)
-{
-	return (struct access) { .msr = msr };
-}
-
-static struct access writing(uint32_t msr, uint64_t value)
-{
-	return (struct access) { .msr = msr, .write = true, .value = value };
-}
-
-static void expect_exited(struct outcome outcome, uint8_t vector)
-{
-	TEST_ASSERT(outcome.reason == KVM_MSR_EXIT_REASON_FILTER && outcome.vector == vector,
-		    "reason %u, vector %u, not an exit and vector %u", outcome.reason,
-		    outcome.vector, vector);
-}
-
-static void expect_faulted(struct outcome outcome)
-{
-	TEST_ASSERT(!outcome.reason && outcome.vector == GP_VECTOR,
-		    "reason %u, vector %u, not a #GP", outcome.reason, outcome.vector);
-}
-
-static void expect_made(struct outcome outcome)
-{
-	TEST_ASSERT(!outcome.reason && !outcome.vector,
-		    "reason %u, vector %u, neither was to be", outcome.reason, outcome.vector);
-}
-
-/*
- * struct subject - whose accesses to what are tested
- * @vcpu: The vCPU.
- * @vm: Its VM.
- * @read: A read of the MSR.
- * @write: A write of NEW_VALUE to it; at first, the MSR holds OLD_VALUE.
- */
-struct subject {
-	struct kvm_vcpu *vcpu;
-	struct kvm_vm *vm;
-	struct access read;
-	struct access write;
-};
-
-static void create_subject(struct subject *s, uint32_t msr, bool fep)
-{
-	s->vm = vm_create_with_one_vcpu(&s->vcpu, guest_main);
-	s->read = reading(msr);
-	s->write = writing(msr, NEW_VALUE);
-	s->read.fep = fep;
-	s->write.fep = fep;
-	if (msr != MSR_UNKNOWN)
-		vcpu_set_msr(s->vcpu, msr, OLD_VALUE);
-}
-
-/* Tests of all MSRs, in either way in which KVM comes to execute the instruction. */
+/* Tests in either way in which KVM comes to execute the instruction. */
 FIXTURE(action)
 {
-	struct subject s;
+	struct kvm_vcpu *vcpu;
+	struct kvm_vm *vm;
+	bool fep;
 };
 
 FIXTURE_VARIANT(action)
 {
-	uint32_t msr;
 	bool fep;
 };
 
-FIXTURE_VARIANT_ADD(action, intercepted)
-{
-	.msr = MSR_INTERCEPTED,
-};
-
-FIXTURE_VARIANT_ADD(action, passthrough)
-{
-	.msr = MSR_PASSTHROUGH,
-};
-
-FIXTURE_VARIANT_ADD(action, unknown)
-{
-	.msr = MSR_UNKNOWN,
-};
-
-FIXTURE_VARIANT_ADD(action, intercepted_emulated)
-{
-	.msr = MSR_INTERCEPTED, .fep = true,
-};
-
-FIXTURE_VARIANT_ADD(action, passthrough_emulated)
-{
-	.msr = MSR_PASSTHROUGH, .fep = true,
-};
-
-FIXTURE_VARIANT_ADD(action, unknown_emulated)
-{
-	.msr = MSR_UNKNOWN, .fep = true,
-};
+FIXTURE_VARIANT_ADD(action, direct) { .fep = false };
+FIXTURE_VARIANT_ADD(action, emulated) { .fep = true };
 
 FIXTURE_SETUP(action)
 {
 	if (variant->fep && !kvm_is_forced_emulation_enabled())
 		SKIP(return, "needs kvm.force_emulation_prefix=1");
 
-	create_subject(&self->s, variant->msr, variant->fep);
+	self->vm = vm_create_with_one_vcpu(&self->vcpu, msr_guest_main);
+	self->fep = variant->fep;
 }
 
 FIXTURE_TEARDOWN(action)
 {
-	if (self->s.vm)
-		kvm_vm_free(self->s.vm);
+	kvm_vm_free(self->vm);
 }
 
-/* Tests of what KVM does not know, in the same ways. */
-FIXTURE(unknown)
+static struct msr_access reading(uint32_t msr, bool fep)
 {
-	struct subject s;
-};
-
-FIXTURE_VARIANT(unknown)
-{
-	bool fep;
-};
-
-FIXTURE_VARIANT_ADD(unknown, direct) { .fep = false };
-FIXTURE_VARIANT_ADD(unknown, emulated) { .fep = true };
-
-FIXTURE_SETUP(unknown)
-{
-	if (variant->fep && !kvm_is_forced_emulation_enabled())
-		SKIP(return, "needs kvm.force_emulation_prefix=1");
-
-	create_subject(&self->s, MSR_UNKNOWN, variant->fep);
+	return (struct msr_access) { .msr = msr, .fep = fep };
 }
 
-FIXTURE_TEARDOWN(unknown)
+static struct msr_access writing(uint32_t msr, bool fep, uint64_t value)
 {
-	if (self->s.vm)
-		kvm_vm_free(self->s.vm);
+	return (struct msr_access) { .msr = msr, .fep = fep, .write = true, .value = value };
 }
 
-/* Tests of masked rules, for what has a value to compare with. */
-FIXTURE(mask)
+/* A read and a write.  An access that is allowed is KVM's to handle. */
+static void expect(struct _test_data_action *self, uint32_t msr, int action,
+		   const struct msr_result *result)
 {
-	struct subject s;
-};
+	/* If it is ignored, it may be a value that the MSR does not take. */
+	uint64_t value = action == KVM_X86_REG_RULE_IGNORE ? ~0ull : NEW_VALUE;
 
-FIXTURE_VARIANT(mask)
-{
-	uint32_t msr;
-	bool fep;
-};
-
-FIXTURE_VARIANT_ADD(mask, intercepted)
-{
-	.msr = MSR_INTERCEPTED,
-};
-
-FIXTURE_VARIANT_ADD(mask, passthrough)
-{
-	.msr = MSR_PASSTHROUGH,
-};
-
-FIXTURE_VARIANT_ADD(mask, intercepted_emulated)
-{
-	.msr = MSR_INTERCEPTED, .fep = true,
-};
-
-FIXTURE_VARIANT_ADD(mask, passthrough_emulated)
-{
-	.msr = MSR_PASSTHROUGH, .fep = true,
-};
-
-FIXTURE_SETUP(mask)
-{
-	if (variant->fep && !kvm_is_forced_emulation_enabled())
-		SKIP(return, "needs kvm.force_emulation_prefix=1");
-
-	create_subject(&self->s, variant->msr, variant->fep);
+	if (msr == MSR_UNKNOWN && result == &msr_performed)
+		result = &msr_faults;
+	expect_action(self->vcpu, reading(msr, self->fep), action, result);
+	expect_action(self->vcpu, writing(msr, self->fep, value), action, result);
 }
-
-FIXTURE_TEARDOWN(mask)
-{
-	if (self->s.vm)
-		kvm_vm_free(self->s.vm);
-}
-
-/* What the MSR really holds. */
-static void expect_value(struct subject *s, uint64_t value)
-{
-	if (s->read.msr != MSR_UNKNOWN)
-		TEST_ASSERT_EQ(vcpu_get_msr(s->vcpu, s->read.msr), value);
-}
-
-/* What a read returns if it is ignored. */
-#define IGNORED_VALUE	(~ANSWER_VALUE)
 
 /* The default is another one, so that it is the rule that counts. */
-static void set_action(struct subject *s, uint8_t action)
+static void set_action(struct kvm_vm *vm, uint32_t msr, uint8_t action, uint32_t flags)
 {
-	struct kvm_x86_reg_rule r = rule(s->read.msr, READ | WRITE, action);
-	uint32_t other = action == KVM_X86_REG_RULE_EXIT ? KVM_X86_REG_RULE_GP :
-							   KVM_X86_REG_RULE_EXIT;
-
-	if (action == KVM_X86_REG_RULE_IGNORE)
-		r.value = IGNORED_VALUE;
-	set_rules(s->vm, &r, 1, other);
-}
-
-/* An access that is allowed is KVM's to handle, as if there were no rules. */
-static void expect_handled(struct subject *s, int action)
-{
-	struct outcome read = access_judged(s->vcpu, s->read, ANSWER, action);
-	struct outcome write = access_judged(s->vcpu, s->write, ANSWER, action);
-
-	if (s->read.msr == MSR_UNKNOWN) {
-		expect_faulted(read);
-		expect_faulted(write);
-		return;
-	}
-
-	expect_made(read);
-	expect_made(write);
-	TEST_ASSERT_EQ(read.value, OLD_VALUE);
-	expect_value(s, NEW_VALUE);
-	vcpu_set_msr(s->vcpu, s->read.msr, OLD_VALUE);
-}
-
-TEST_F(action, allow)
-{
-	expect_handled(&self->s, KVM_X86_REG_RULE_ALLOW);
-	set_action(&self->s, KVM_X86_REG_RULE_ALLOW);
-	expect_handled(&self->s, KVM_X86_REG_RULE_ALLOW);
-}
-
-TEST_F(action, audit)
-{
-	set_action(&self->s, KVM_X86_REG_RULE_AUDIT);
-	expect_handled(&self->s, KVM_X86_REG_RULE_AUDIT);
-	remove_rules(self->s.vm);
-	expect_handled(&self->s, KVM_X86_REG_RULE_ALLOW);
-}
-
-/* What KVM makes of an access that it was let to handle is as ever, too. */
-TEST_F(unknown, audit)
-{
-	struct outcome outcome;
-
-	exit_on(self->s.vm, KVM_MSR_EXIT_REASON_UNKNOWN);
-	set_action(&self->s, KVM_X86_REG_RULE_AUDIT);
-	outcome = access_judged(self->s.vcpu, self->s.read, ANSWER, KVM_X86_REG_RULE_AUDIT);
-	TEST_ASSERT_EQ(outcome.reason, KVM_MSR_EXIT_REASON_UNKNOWN);
-	TEST_ASSERT_EQ(outcome.value, ANSWER_VALUE);
-}
-
-static void expect_gps(struct subject *s, int action)
-{
-	expect_faulted(access_judged(s->vcpu, s->read, ANSWER, action));
-	expect_faulted(access_judged(s->vcpu, s->write, ANSWER, action));
-	expect_value(s, OLD_VALUE);
-}
-
-static void expect_exits(struct subject *s, int action)
-{
-	struct outcome outcome;
-
-	outcome = access_judged(s->vcpu, s->read, ANSWER, action);
-	expect_exited(outcome, 0);
-	TEST_ASSERT_EQ(outcome.value, ANSWER_VALUE);
-	expect_exited(access_judged(s->vcpu, s->read, REFUSE, action), GP_VECTOR);
-
-	outcome = access_judged(s->vcpu, s->write, ANSWER, action);
-	expect_exited(outcome, 0);
-	TEST_ASSERT_EQ(outcome.value, NEW_VALUE);
-	expect_exited(access_judged(s->vcpu, s->write, REFUSE, action), GP_VECTOR);
-	expect_value(s, OLD_VALUE);
-}
-
-/* It is for the exits that the filter has that userspace has to ask. */
-TEST_F(action, deny)
-{
-	set_action(&self->s, KVM_X86_REG_RULE_DENY);
-	expect_gps(&self->s, KVM_X86_REG_RULE_DENY);
-	exit_on(self->s.vm, KVM_MSR_EXIT_REASON_UNKNOWN | KVM_MSR_EXIT_REASON_INVAL);
-	expect_gps(&self->s, KVM_X86_REG_RULE_DENY);
-	exit_on(self->s.vm, KVM_MSR_EXIT_REASON_FILTER);
-	expect_exits(&self->s, KVM_X86_REG_RULE_DENY);
-	exit_on(self->s.vm, 0);
-	expect_gps(&self->s, KVM_X86_REG_RULE_DENY);
-}
-
-TEST_F(action, gp)
-{
-	set_action(&self->s, KVM_X86_REG_RULE_GP);
-	expect_gps(&self->s, KVM_X86_REG_RULE_GP);
-	exit_on(self->s.vm, KVM_MSR_EXIT_REASON_VALID_MASK);
-	expect_gps(&self->s, KVM_X86_REG_RULE_GP);
-}
-
-TEST_F(action, exit)
-{
-	set_action(&self->s, KVM_X86_REG_RULE_EXIT);
-	expect_exits(&self->s, KVM_X86_REG_RULE_EXIT);
-	exit_on(self->s.vm, KVM_MSR_EXIT_REASON_VALID_MASK);
-	expect_exits(&self->s, KVM_X86_REG_RULE_EXIT);
-}
-
-static void expect_ignored(struct subject *s)
-{
-	struct access write = s->write;
-	struct outcome outcome;
-
-	outcome = access_judged(s->vcpu, s->read, ANSWER, KVM_X86_REG_RULE_IGNORE);
-	expect_made(outcome);
-	TEST_ASSERT_EQ(outcome.value, IGNORED_VALUE);
-
-	/* Not even a value that the MSR would not take makes a difference. */
-	write.value = ~0ull;
-	expect_made(access_judged(s->vcpu, write, ANSWER, KVM_X86_REG_RULE_IGNORE));
-	expect_value(s, OLD_VALUE);
-}
-
-TEST_F(action, ignore)
-{
-	set_action(&self->s, KVM_X86_REG_RULE_IGNORE);
-	expect_ignored(&self->s);
-	exit_on(self->s.vm, KVM_MSR_EXIT_REASON_VALID_MASK);
-	expect_ignored(&self->s);
-}
-
-/* The default is the last rule. */
-TEST_F(action, by_default)
-{
-	set_rules(self->s.vm, NULL, 0, KVM_X86_REG_RULE_DENY);
-	expect_gps(&self->s, KVM_X86_REG_RULE_DENY);
-	set_rules(self->s.vm, NULL, 0, KVM_X86_REG_RULE_GP);
-	expect_gps(&self->s, KVM_X86_REG_RULE_GP);
-	set_rules(self->s.vm, NULL, 0, KVM_X86_REG_RULE_EXIT);
-	expect_exits(&self->s, KVM_X86_REG_RULE_EXIT);
-	set_rules(self->s.vm, NULL, 0, KVM_X86_REG_RULE_AUDIT);
-	expect_handled(&self->s, KVM_X86_REG_RULE_AUDIT);
-}
-
-static void set_fail_closed(struct kvm_vm *vm, uint32_t msr, uint8_t action, uint32_t flags)
-{
+	uint8_t other = action == KVM_X86_REG_RULE_EXIT ? KVM_X86_REG_RULE_GP :
+							  KVM_X86_REG_RULE_EXIT;
 	struct kvm_x86_reg_rule r = rule(msr, READ | WRITE, action);
-	struct kvm_x86_reg_rules head = rules_head(&r, 1, KVM_X86_REG_RULE_ALLOW);
+	struct kvm_x86_reg_rules head = rules_head(&r, 1, other);
 
 	head.flags = flags;
-	vm_ioctl(vm, KVM_X86_SET_REG_RULES, &head);
+	set_head(vm, head);
 }
 
-/* Who forgets to reply lets the access pass; a read returns 0. */
-static void expect_fails_open(struct subject *s)
+TEST_F(action, by_rule)
 {
-	struct outcome outcome = access_msr(s->vcpu, s->read, FORGET);
+	const struct rule_case *c;
+	int i;
 
-	expect_exited(outcome, 0);
-	TEST_ASSERT_EQ(outcome.error, 0);
-	TEST_ASSERT_EQ(outcome.value, 0);
-	outcome = access_msr(s->vcpu, s->write, FORGET);
-	expect_exited(outcome, 0);
-	TEST_ASSERT_EQ(outcome.error, 0);
-	expect_value(s, OLD_VALUE);
+	for (i = 0; i < NR_MSRS; i++) {
+		for (c = rule_cases; c < rule_cases + ARRAY_SIZE(rule_cases); c++) {
+			exit_on(self->vm, c->exits);
+			set_action(self->vm, msrs[i], c->action, c->flags);
+			expect(self, msrs[i], c->action, c->result);
+		}
+		exit_on(self->vm, 0);
+		remove_rules(self->vm);
+		expect(self, msrs[i], KVM_X86_REG_RULE_ALLOW, &msr_performed);
+	}
 }
 
-static void expect_fails_closed(struct subject *s)
+/* The default is the last rule; a read that it ignores returns 0. */
+TEST_F(action, by_default)
 {
-	struct outcome outcome = access_msr(s->vcpu, s->read, FORGET);
+	const struct msr_result reads_zero = { .name = "ignored" };
+	const struct rule_case *c;
+	int i;
 
-	expect_exited(outcome, GP_VECTOR);
-	TEST_ASSERT_EQ(outcome.error, 1);
-	outcome = access_msr(s->vcpu, s->write, FORGET);
-	expect_exited(outcome, GP_VECTOR);
-	TEST_ASSERT_EQ(outcome.error, 1);
-
-	/* Who replies decides, as ever. */
-	outcome = access_msr(s->vcpu, s->read, ANSWER);
-	expect_exited(outcome, 0);
-	TEST_ASSERT_EQ(outcome.value, ANSWER_VALUE);
-	expect_exited(access_msr(s->vcpu, s->write, ANSWER), 0);
-	expect_value(s, OLD_VALUE);
+	for (i = 0; i < NR_MSRS; i++) {
+		for (c = rule_cases; c < rule_cases + ARRAY_SIZE(rule_cases); c++) {
+			exit_on(self->vm, c->exits);
+			set_head(self->vm, (struct kvm_x86_reg_rules) {
+				.flags = c->flags, .msr_default = c->action,
+			});
+			expect(self, msrs[i], c->action,
+			       c->result == &msr_ignored ? &reads_zero : c->result);
+		}
+	}
 }
 
-TEST_F(action, fail_closed)
+/* What KVM makes of an access that it was let to handle is as ever, and fails open. */
+TEST_F(action, unknown_exits)
 {
-	exit_on(self->s.vm, KVM_MSR_EXIT_REASON_FILTER);
-	set_fail_closed(self->s.vm, variant->msr, KVM_X86_REG_RULE_EXIT, 0);
-	expect_fails_open(&self->s);
-	set_fail_closed(self->s.vm, variant->msr, KVM_X86_REG_RULE_DENY, 0);
-	expect_fails_open(&self->s);
+	struct msr_result unknown = msr_exits;
 
-	set_fail_closed(self->s.vm, variant->msr, KVM_X86_REG_RULE_EXIT,
-			KVM_X86_REG_RULES_FAIL_CLOSED);
-	expect_fails_closed(&self->s);
-	set_fail_closed(self->s.vm, variant->msr, KVM_X86_REG_RULE_DENY,
-			KVM_X86_REG_RULES_FAIL_CLOSED);
-	expect_fails_closed(&self->s);
+	unknown.reason = KVM_MSR_EXIT_REASON_UNKNOWN;
+	exit_on(self->vm, KVM_MSR_EXIT_REASON_UNKNOWN);
+	set_action(self->vm, MSR_UNKNOWN, KVM_X86_REG_RULE_AUDIT, 0);
+	expect(self, MSR_UNKNOWN, KVM_X86_REG_RULE_AUDIT, &unknown);
+
+	unknown.reply = FORGET;
+	unknown.read = 0;
+	set_action(self->vm, MSR_UNKNOWN, KVM_X86_REG_RULE_ALLOW,
+		   KVM_X86_REG_RULES_FAIL_CLOSED);
+	expect(self, MSR_UNKNOWN, KVM_X86_REG_RULE_ALLOW, &unknown);
 }
 
-/* The filter's callers expect that, whatever the rules ask for. */
-TEST_F(action, filter_fails_open)
+/* The write that arms the timer has a path of its own with VMX. */
+TEST_F(action, tsc_deadline)
 {
-	exit_on(self->s.vm, KVM_MSR_EXIT_REASON_VALID_MASK);
-	set_filter(self->s.vm, variant->msr, READ | WRITE);
-	set_fail_closed(self->s.vm, variant->msr, KVM_X86_REG_RULE_ALLOW,
-			KVM_X86_REG_RULES_FAIL_CLOSED);
-	expect_fails_open(&self->s);
-	set_fail_closed(self->s.vm, variant->msr, KVM_X86_REG_RULE_AUDIT,
-			KVM_X86_REG_RULES_FAIL_CLOSED);
-	expect_fails_open(&self->s);
+	struct msr_access arm = writing(MSR_IA32_TSC_DEADLINE, self->fep, ~0ull >> 1);
+	const struct rule_case *c;
+
+	enable_tsc_deadline(self->vcpu);
+	for (c = rule_cases; c < rule_cases + ARRAY_SIZE(rule_cases); c++) {
+		exit_on(self->vm, c->exits);
+		set_action(self->vm, MSR_IA32_TSC_DEADLINE, c->action, c->flags);
+		expect_action(self->vcpu, arm, c->action, c->result);
+	}
 }
 
-/* And so do those who ask for the exits of what KVM does not know. */
-TEST_F(unknown, fails_open)
-{
-	struct outcome outcome;
-
-	exit_on(self->s.vm, KVM_MSR_EXIT_REASON_UNKNOWN);
-	set_fail_closed(self->s.vm, MSR_UNKNOWN, KVM_X86_REG_RULE_ALLOW,
-			KVM_X86_REG_RULES_FAIL_CLOSED);
-	outcome = access_msr(self->s.vcpu, self->s.read, FORGET);
-	TEST_ASSERT_EQ(outcome.reason, KVM_MSR_EXIT_REASON_UNKNOWN);
-	TEST_ASSERT_EQ(outcome.error, 0);
-	TEST_ASSERT_EQ(outcome.vector, 0);
-}
-
-/* Write @value; it must come to be what the MSR holds, or be dropped. */
-static void expect_written(struct subject *s, uint64_t value)
-{
-	s->write.value = value;
-	expect_made(access_judged(s->vcpu, s->write, ANSWER, KVM_X86_REG_RULE_ALLOW));
-	expect_value(s, value);
-}
-
-static void expect_dropped(struct subject *s, uint64_t value)
-{
-	uint64_t before = vcpu_get_msr(s->vcpu, s->write.msr);
-
-	s->write.value = value;
-	expect_made(access_judged(s->vcpu, s->write, ANSWER, KVM_X86_REG_RULE_IGNORE));
-	expect_value(s, before);
-}
-
-/* Bits that both MSRs take, whatever the others. */
+/* Bits that both MSRs take, whatever the others: one that is set, and two that are not. */
 #define BIT_A	BIT_ULL(1)
-#define BIT_B	BIT_ULL(33)
-#define BIT_C	BIT_ULL(9)
+#define BIT_B	BIT_ULL(32)
+#define BIT_C	BIT_ULL(8)
 
-TEST_F(mask, changed_bits)
+/*
+ * struct mask_case - what becomes of a write
+ * @changes: The bits in which it differs from OLD_VALUE.
+ * @action: Of the rule that matches.
+ * @result: Of the write.
+ */
+struct mask_case {
+	uint64_t changes;
+	int action;
+	const struct msr_result *result;
+};
+
+static void expect_masks(struct _test_data_action *self, uint32_t msr,
+			 const struct mask_case *cases, int nr)
 {
-	set_rule(self->s.vm, masked(variant->msr, BIT_A | BIT_B, KVM_X86_REG_RULE_IGNORE));
-	expect_dropped(&self->s, OLD_VALUE ^ BIT_A);
-	expect_dropped(&self->s, OLD_VALUE ^ BIT_B);
-	expect_dropped(&self->s, OLD_VALUE ^ BIT_A ^ BIT_B ^ BIT_C);
-	expect_written(&self->s, OLD_VALUE);
-	expect_written(&self->s, OLD_VALUE ^ BIT_C);
+	int i;
 
-	/* It is the present value that counts, set or clear. */
-	expect_dropped(&self->s, OLD_VALUE ^ BIT_A);
-	vcpu_set_msr(self->s.vcpu, variant->msr, OLD_VALUE ^ BIT_A);
-	expect_written(&self->s, OLD_VALUE ^ BIT_A ^ BIT_C);
-	expect_dropped(&self->s, OLD_VALUE);
+	for (i = 0; i < nr; i++)
+		expect_action(self->vcpu, writing(msr, self->fep, OLD_VALUE ^ cases[i].changes),
+			      cases[i].action, cases[i].result);
 }
 
-/* While no rule was in force, the guest may have written without KVM. */
-TEST_F(mask, after_passthrough)
+TEST_F(action, mask_is_of_changed_bits)
 {
-	expect_written(&self->s, OLD_VALUE ^ BIT_A);
-	set_rule(self->s.vm, masked(variant->msr, BIT_A, KVM_X86_REG_RULE_IGNORE));
-	expect_written(&self->s, OLD_VALUE ^ BIT_A ^ BIT_B);
-	expect_dropped(&self->s, OLD_VALUE ^ BIT_B);
+	const struct mask_case cases[] = {
+		{ BIT_A, KVM_X86_REG_RULE_IGNORE, &msr_ignored },
+		{ BIT_B, KVM_X86_REG_RULE_IGNORE, &msr_ignored },
+		{ BIT_A | BIT_B | BIT_C, KVM_X86_REG_RULE_IGNORE, &msr_ignored },
+		{ 0, KVM_X86_REG_RULE_ALLOW, &msr_performed },
+		{ BIT_C, KVM_X86_REG_RULE_ALLOW, &msr_performed },
+	};
+	int i;
 
-	remove_rules(self->s.vm);
-	expect_written(&self->s, OLD_VALUE ^ BIT_B);
+	for (i = 0; i < NR_KNOWN_MSRS; i++) {
+		set_rule(self->vm, masked(msrs[i], BIT_A | BIT_B, KVM_X86_REG_RULE_IGNORE));
+		expect_masks(self, msrs[i], cases, ARRAY_SIZE(cases));
+	}
 }
 
 /* Rules with masks in a row: the first that tests a bit which changes. */
-TEST_F(mask, first_match_wins)
+TEST_F(action, first_mask_that_matches_wins)
 {
-	struct kvm_x86_reg_rule rules[] = {
-		masked(variant->msr, BIT_A, KVM_X86_REG_RULE_IGNORE),
-		masked(variant->msr, BIT_A | BIT_B, KVM_X86_REG_RULE_GP),
-		masked(variant->msr, BIT_B | BIT_C, KVM_X86_REG_RULE_EXIT),
-		rule(variant->msr, WRITE, KVM_X86_REG_RULE_AUDIT),
+	const struct mask_case cases[] = {
+		{ BIT_A, KVM_X86_REG_RULE_IGNORE, &msr_ignored },
+		{ BIT_A | BIT_B | BIT_C, KVM_X86_REG_RULE_IGNORE, &msr_ignored },
+		{ BIT_B | BIT_C, KVM_X86_REG_RULE_GP, &msr_faults },
+		{ BIT_C, KVM_X86_REG_RULE_EXIT, &msr_exits },
+		{ 0, KVM_X86_REG_RULE_AUDIT, &msr_performed },
+	};
+	int i;
+
+	for (i = 0; i < NR_KNOWN_MSRS; i++) {
+		struct kvm_x86_reg_rule rules[] = {
+			masked(msrs[i], BIT_A, KVM_X86_REG_RULE_IGNORE),
+			masked(msrs[i], BIT_A | BIT_B, KVM_X86_REG_RULE_GP),
+			masked(msrs[i], BIT_B | BIT_C, KVM_X86_REG_RULE_EXIT),
+			rule(msrs[i], WRITE, KVM_X86_REG_RULE_AUDIT),
+		};
+
+		set_rules(self->vm, rules, ARRAY_SIZE(rules), KVM_X86_REG_RULE_ALLOW);
+		expect_masks(self, msrs[i], cases, ARRAY_SIZE(cases));
+	}
+}
+
+static void write_and_expect(struct _test_data_action *self, uint32_t msr, uint64_t value,
+			     uint64_t held)
+{
+	struct msr_outcome o = access_msr(self->vcpu, writing(msr, self->fep, value), ANSWER);
+
+	TEST_ASSERT(!o.reason && !o.vector, "reason %u, vector %u", o.reason, o.vector);
+	TEST_ASSERT_EQ(vcpu_get_msr(self->vcpu, msr), held);
+}
+
+/* While no rule was in force, the guest may have written without KVM. */
+TEST_F(action, mask_after_passthrough)
+{
+	int i;
+
+	for (i = 0; i < NR_KNOWN_MSRS; i++) {
+		vcpu_set_msr(self->vcpu, msrs[i], OLD_VALUE);
+		write_and_expect(self, msrs[i], OLD_VALUE ^ BIT_A, OLD_VALUE ^ BIT_A);
+		set_rule(self->vm, masked(msrs[i], BIT_A, KVM_X86_REG_RULE_IGNORE));
+		write_and_expect(self, msrs[i], OLD_VALUE ^ BIT_A ^ BIT_B,
+				 OLD_VALUE ^ BIT_A ^ BIT_B);
+		write_and_expect(self, msrs[i], OLD_VALUE ^ BIT_B, OLD_VALUE ^ BIT_A ^ BIT_B);
+		remove_rules(self->vm);
+		write_and_expect(self, msrs[i], OLD_VALUE ^ BIT_B, OLD_VALUE ^ BIT_B);
+	}
+}
+
+/* EFER.LMA follows from paging, whatever is written. */
+TEST_F(action, mask_of_lma)
+{
+	uint64_t efer = vcpu_get_msr(self->vcpu, MSR_EFER), before = read_hits(self->vcpu);
+
+	TEST_ASSERT(efer & EFER_LMA, "not in long mode");
+	set_rule(self->vm, masked(MSR_EFER, EFER_LMA, KVM_X86_REG_RULE_GP));
+	write_and_expect(self, MSR_EFER, efer & ~EFER_LMA, efer);
+	expect_counted(self->vcpu, before, KVM_X86_REG_RULE_ALLOW, 1);
+}
+
+/* What cannot be read may change in any way: what is unknown, or for writing only. */
+TEST_F(action, mask_of_what_cannot_be_read)
+{
+	const uint32_t unreadable[] = { MSR_UNKNOWN, MSR_IA32_PRED_CMD };
+	const uint64_t values[] = { 0, ~0ull };
+	int i, j;
+
+	for (i = 0; i < ARRAY_SIZE(unreadable); i++) {
+		set_rule(self->vm, masked(unreadable[i], BIT_A, KVM_X86_REG_RULE_IGNORE));
+		for (j = 0; j < ARRAY_SIZE(values); j++)
+			expect_action(self->vcpu, writing(unreadable[i], self->fep, values[j]),
+				      KVM_X86_REG_RULE_IGNORE, &msr_ignored);
+	}
+}
+
+/* What the two lists make of an access together, with the filter's exits enabled. */
+static void expect_layers(struct _test_data_action *self, uint32_t msr, int action,
+			  bool filtered)
+{
+	const struct msr_result * const results[] = {
+		[KVM_X86_REG_RULE_ALLOW] = &msr_performed,
+		[KVM_X86_REG_RULE_DENY] = &msr_exits,
+		[KVM_X86_REG_RULE_GP] = &msr_faults,
+		[KVM_X86_REG_RULE_EXIT] = &msr_exits,
+		[KVM_X86_REG_RULE_IGNORE] = &msr_ignored,
+		[KVM_X86_REG_RULE_AUDIT] = &msr_performed,
 	};
 
-	set_rules(self->s.vm, rules, ARRAY_SIZE(rules), KVM_X86_REG_RULE_ALLOW);
-	expect_dropped(&self->s, OLD_VALUE ^ BIT_A);
-	expect_dropped(&self->s, OLD_VALUE ^ BIT_A ^ BIT_B ^ BIT_C);
-	self->s.write.value = OLD_VALUE ^ BIT_B ^ BIT_C;
-	expect_faulted(access_judged(self->s.vcpu, self->s.write, ANSWER, KVM_X86_REG_RULE_GP));
-	self->s.write.value = OLD_VALUE ^ BIT_C;
-	expect_exited(access_judged(self->s.vcpu, self->s.write, ANSWER, KVM_X86_REG_RULE_EXIT), 0);
-	self->s.write.value = OLD_VALUE;
-	expect_made(access_judged(self->s.vcpu, self->s.write, ANSWER, KVM_X86_REG_RULE_AUDIT));
-	expect_value(&self->s, OLD_VALUE);
+	if (filtered && results[action] == &msr_performed)
+		action = KVM_X86_REG_RULE_DENY;
+	expect(self, msr, action, results[action]);
 }
 
-/*
- * Registers that hold another value than what is written: the mask is compared with
- * what they hold.  KVM does not ask the vCPU how many bits an address has, but the
- * processor.
- */
-static uint64_t value_compared(uint32_t msr, uint64_t value)
+/* From each state to the next, the one list before the other, and the other way. */
+TEST_F(action, layers)
 {
-	int bits = kvm_cpu_has(X86_FEATURE_LA57) ? 57 : 48;
+	struct kvm_msr_filter filter;
+	int action, i, order, filtered;
 
-	if (msr == MSR_TSC_AUX)
-		return (uint32_t)value;
-
-	return (int64_t)(value << (64 - bits)) >> (64 - bits);
+	exit_on(self->vm, KVM_MSR_EXIT_REASON_FILTER);
+	for (i = 0; i < NR_MSRS; i++) {
+		for (action = 0; action <= KVM_X86_REG_RULE_AUDIT; action++) {
+			for (order = 0; order < 4; order++) {
+				filtered = order & 1;
+				filter = deny_range(filtered ? msrs[i] : MSR_FS_BASE, 1,
+						    READ | WRITE);
+				if (order & 2)
+					set_filter(self->vm, filter);
+				set_action(self->vm, msrs[i], action, 0);
+				if (!(order & 2))
+					set_filter(self->vm, filter);
+				expect_layers(self, msrs[i], action, filtered);
+			}
+		}
+	}
 }
 
+/* Whoever sets or removes one list keeps the other. */
+TEST_F(action, layers_are_apart)
+{
+	struct kvm_x86_reg_rules no_room = {};
+	int i;
+
+	for (i = 0; i < NR_MSRS; i++) {
+		set_action(self->vm, msrs[i], KVM_X86_REG_RULE_EXIT, 0);
+		set_filter(self->vm, deny_range(MSR_FS_BASE, 1, READ));
+		set_filter(self->vm, deny_range(msrs[i], 1, READ | WRITE));
+		expect(self, msrs[i], KVM_X86_REG_RULE_EXIT, &msr_exits);
+		set_action(self->vm, msrs[i], KVM_X86_REG_RULE_ALLOW, 0);
+		expect(self, msrs[i], KVM_X86_REG_RULE_DENY, &msr_faults);
+		remove_rules(self->vm);
+		expect(self, msrs[i], KVM_X86_REG_RULE_DENY, &msr_faults);
+		vm_ioctl(self->vm, KVM_X86_GET_REG_RULES, &no_room);
+
+		set_action(self->vm, msrs[i], KVM_X86_REG_RULE_IGNORE, 0);
+		remove_filter(self->vm);
+		expect(self, msrs[i], KVM_X86_REG_RULE_IGNORE, &msr_ignored);
+		remove_rules(self->vm);
+		expect(self, msrs[i], KVM_X86_REG_RULE_ALLOW, &msr_performed);
+	}
+}
+
+/* The filter's callers expect that its exits fail open, whatever the rules ask for. */
+TEST_F(action, filter_fails_open)
+{
+	int i;
+
+	exit_on(self->vm, KVM_MSR_EXIT_REASON_VALID_MASK);
+	for (i = 0; i < NR_MSRS; i++) {
+		set_filter(self->vm, deny_range(msrs[i], 1, READ | WRITE));
+		set_action(self->vm, msrs[i], KVM_X86_REG_RULE_ALLOW,
+			   KVM_X86_REG_RULES_FAIL_CLOSED);
+		expect(self, msrs[i], KVM_X86_REG_RULE_DENY, &msr_forgotten);
+		set_action(self->vm, msrs[i], KVM_X86_REG_RULE_AUDIT,
+			   KVM_X86_REG_RULES_FAIL_CLOSED);
+		expect(self, msrs[i], KVM_X86_REG_RULE_DENY, &msr_forgotten);
+	}
+}
+
+/* Registers that hold another value than what is written. */
 FIXTURE(adjusted)
 {
-	struct subject s;
+	struct kvm_vcpu *vcpu;
 };
 
 FIXTURE_VARIANT(adjusted)
@@ -568,38 +387,63 @@ FIXTURE_VARIANT_ADD(adjusted, tsc_aux)
 
 FIXTURE_SETUP(adjusted)
 {
-	create_subject(&self->s, MSR_INTERCEPTED, false);
-	self->s.write.msr = variant->msr;
+	vm_create_with_one_vcpu(&self->vcpu, msr_guest_main);
 }
 
 FIXTURE_TEARDOWN(adjusted)
 {
-	kvm_vm_free(self->s.vm);
+	kvm_vm_free(self->vcpu->vm);
+}
+
+/*
+ * The mask is compared with what the register will hold.  KVM does not ask the vCPU
+ * how many bits an address has, but the processor.
+ */
+static uint64_t value_compared(uint32_t msr, uint64_t value)
+{
+	int bits = kvm_cpu_has(X86_FEATURE_LA57) ? 57 : 48;
+
+	if (msr == MSR_TSC_AUX)
+		return (uint32_t)value;
+
+	return (int64_t)(value << (64 - bits)) >> (64 - bits);
+}
+
+static bool can_be_written(uint32_t msr, uint64_t value)
+{
+	return msr != MSR_TSC_AUX || !host_cpu_is_intel || !(value >> 32);
+}
+
+static void expect_masked(struct kvm_vcpu *vcpu, uint32_t msr, uint64_t value, uint64_t mask,
+			  bool matches)
+{
+	uint64_t before = read_hits(vcpu);
+	struct msr_outcome o;
+
+	set_rule(vcpu->vm, masked(msr, mask, KVM_X86_REG_RULE_GP));
+	o = write_msr(vcpu, msr, value);
+	TEST_ASSERT(!o.reason && o.vector == (matches ? GP_VECTOR : 0),
+		    "0x%lx to 0x%x, mask 0x%lx: reason %u, vector %u", value, msr, mask,
+		    o.reason, o.vector);
+	expect_counted(vcpu, before, KVM_X86_REG_RULE_GP, matches);
 }
 
 /* Each bit that is compared decides, and no other. */
 TEST_F(adjusted, mask_is_of_what_is_held)
 {
-	struct subject *s = &self->s;
-	uint64_t compared;
+	uint64_t value, compared;
 	int i, bit;
 
 	for (i = 0; i < ARRAY_SIZE(variant->values); i++) {
-		s->write.value = variant->values[i];
-		if (variant->msr == MSR_TSC_AUX && host_cpu_is_intel && s->write.value >> 32)
+		value = variant->values[i];
+		if (!can_be_written(variant->msr, value))
 			continue;
 
-		compared = value_compared(variant->msr, s->write.value);
+		compared = value_compared(variant->msr, value);
 		for (bit = 0; bit < 64; bit += bit < 30 || bit > 48 ? 5 : 1) {
-			set_rule(s->vm, masked(variant->msr, BIT_ULL(bit),
-					       KVM_X86_REG_RULE_GP));
-			if (compared & BIT_ULL(bit))
-				expect_faulted(access_judged(s->vcpu, s->write, ANSWER,
-							     KVM_X86_REG_RULE_GP));
-			else
-				expect_made(access_judged(s->vcpu, s->write, ANSWER,
-							  KVM_X86_REG_RULE_ALLOW));
-			vcpu_set_msr(s->vcpu, variant->msr, 0);
+			vcpu_set_msr(self->vcpu, variant->msr, 0);
+			expect_masked(self->vcpu, variant->msr, value, BIT_ULL(bit),
+				      compared & BIT_ULL(bit));
 		}
 	}
 }
@@ -612,154 +456,26 @@ TEST_F(adjusted, what_is_compared_is_held)
 
 	for (i = 0; i < ARRAY_SIZE(variant->values); i++) {
 		value = variant->values[i];
-		if (variant->msr == MSR_TSC_AUX && host_cpu_is_intel && value >> 32)
+		if (!can_be_written(variant->msr, value))
 			continue;
 
-		TEST_ASSERT_EQ(_vcpu_set_msr(self->s.vcpu, variant->msr, value), 1);
+		TEST_ASSERT_EQ(_vcpu_set_msr(self->vcpu, variant->msr, value), 1);
 		held = value_compared(variant->msr, value);
-		if (host_cpu_is_amd)
-			held = (uint32_t)held;
-		TEST_ASSERT_EQ(vcpu_get_msr(self->s.vcpu, variant->msr), held);
+		TEST_ASSERT_EQ(vcpu_get_msr(self->vcpu, variant->msr),
+			       host_cpu_is_amd ? (uint32_t)held : held);
 	}
 }
 
 /* Whoever writes back what it reads changes nothing. */
 TEST_F(adjusted, what_is_held_can_be_written)
 {
-	struct subject *s = &self->s;
 	uint64_t value = variant->msr == MSR_TSC_AUX ? 0x12345678 :
 			 host_cpu_is_intel ? 0xffffffff81001000 : 0x81001000;
 
-	s->write.value = value;
-	expect_made(access_msr(s->vcpu, s->write, ANSWER));
-	s->write.value = access_msr(s->vcpu, reading(variant->msr), ANSWER).value;
-	set_rule(s->vm, masked(variant->msr, ~0ull, KVM_X86_REG_RULE_GP));
-	expect_made(access_judged(s->vcpu, s->write, ANSWER, KVM_X86_REG_RULE_ALLOW));
-	s->write.value ^= 0x10;
-	expect_faulted(access_judged(s->vcpu, s->write, ANSWER, KVM_X86_REG_RULE_GP));
-}
-
-/* EFER.LMA follows from paging, whatever is written. */
-TEST_F(mask, lma_is_not_written)
-{
-	struct subject *s = &self->s;
-	uint64_t efer = vcpu_get_msr(s->vcpu, MSR_EFER);
-
-	TEST_ASSERT(efer & EFER_LMA, "not in long mode");
-	set_rule(s->vm, masked(MSR_EFER, EFER_LMA, KVM_X86_REG_RULE_GP));
-	s->write.msr = MSR_EFER;
-	s->write.value = efer & ~EFER_LMA;
-	expect_made(access_judged(s->vcpu, s->write, ANSWER, KVM_X86_REG_RULE_ALLOW));
-	TEST_ASSERT_EQ(vcpu_get_msr(s->vcpu, MSR_EFER), efer);
-}
-
-/* What cannot be read may change in any way: MSRs that KVM does not know ... */
-TEST_F(unknown, mask)
-{
-	set_rule(self->s.vm, masked(MSR_UNKNOWN, BIT_A, KVM_X86_REG_RULE_IGNORE));
-	self->s.write.value = 0;
-	expect_made(access_judged(self->s.vcpu, self->s.write, ANSWER, KVM_X86_REG_RULE_IGNORE));
-	self->s.write.value = ~0ull;
-	expect_made(access_judged(self->s.vcpu, self->s.write, ANSWER, KVM_X86_REG_RULE_IGNORE));
-}
-
-/* ... and those that are for writing only. */
-TEST_F(unknown, mask_of_write_only_msr)
-{
-	self->s.write.msr = MSR_IA32_PRED_CMD;
-	self->s.write.value = 0;
-	set_rule(self->s.vm, masked(MSR_IA32_PRED_CMD, BIT_A, KVM_X86_REG_RULE_IGNORE));
-	expect_made(access_judged(self->s.vcpu, self->s.write, ANSWER, KVM_X86_REG_RULE_IGNORE));
-}
-
-/*
- * What the two lists make of an access together:
- * @rules: The action of the rules.
- * @filtered: Whether the filter denies.
- * @action: What counts.
- */
-static const struct layering {
-	uint8_t rules;
-	bool filtered;
-	uint8_t action;
-} layerings[] = {
-	{ KVM_X86_REG_RULE_ALLOW, false, KVM_X86_REG_RULE_ALLOW },
-	{ KVM_X86_REG_RULE_ALLOW, true, KVM_X86_REG_RULE_DENY },
-	{ KVM_X86_REG_RULE_AUDIT, false, KVM_X86_REG_RULE_AUDIT },
-	{ KVM_X86_REG_RULE_AUDIT, true, KVM_X86_REG_RULE_DENY },
-	{ KVM_X86_REG_RULE_DENY, false, KVM_X86_REG_RULE_DENY },
-	{ KVM_X86_REG_RULE_DENY, true, KVM_X86_REG_RULE_DENY },
-	{ KVM_X86_REG_RULE_GP, false, KVM_X86_REG_RULE_GP },
-	{ KVM_X86_REG_RULE_GP, true, KVM_X86_REG_RULE_GP },
-	{ KVM_X86_REG_RULE_EXIT, false, KVM_X86_REG_RULE_EXIT },
-	{ KVM_X86_REG_RULE_EXIT, true, KVM_X86_REG_RULE_EXIT },
-	{ KVM_X86_REG_RULE_IGNORE, false, KVM_X86_REG_RULE_IGNORE },
-	{ KVM_X86_REG_RULE_IGNORE, true, KVM_X86_REG_RULE_IGNORE },
-};
-
-static void expect_action(struct subject *s, int action)
-{
-	switch (action) {
-	case KVM_X86_REG_RULE_DENY:
-	case KVM_X86_REG_RULE_EXIT:
-		expect_exits(s, action);
-		break;
-	case KVM_X86_REG_RULE_GP:
-		expect_gps(s, action);
-		break;
-	case KVM_X86_REG_RULE_IGNORE:
-		expect_ignored(s);
-		break;
-	default:
-		expect_handled(s, action);
-	}
-}
-
-static void set_layer(struct subject *s, const struct layering *l, bool filter)
-{
-	if (!filter)
-		set_action(s, l->rules);
-	else if (l->filtered)
-		set_filter(s->vm, s->read.msr, READ | WRITE);
-	else
-		set_filter(s->vm, MSR_FS_BASE, READ | WRITE);
-}
-
-/* From each state to the next, the one list before the other, and the other way. */
-TEST_F(action, layers)
-{
-	int order, i;
-
-	exit_on(self->s.vm, KVM_MSR_EXIT_REASON_FILTER);
-	for (order = 0; order < 2; order++) {
-		for (i = 0; i < ARRAY_SIZE(layerings); i++) {
-			set_layer(&self->s, &layerings[i], order);
-			set_layer(&self->s, &layerings[i], !order);
-			expect_action(&self->s, layerings[i].action);
-		}
-	}
-}
-
-/* Whoever sets or removes one list keeps the other. */
-TEST_F(action, layers_are_apart)
-{
-	struct kvm_x86_reg_rules no_room = {};
-
-	set_action(&self->s, KVM_X86_REG_RULE_EXIT);
-	set_filter(self->s.vm, MSR_FS_BASE, READ);
-	set_filter(self->s.vm, variant->msr, READ | WRITE);
-	expect_exits(&self->s, KVM_X86_REG_RULE_EXIT);
-	set_action(&self->s, KVM_X86_REG_RULE_ALLOW);
-	expect_gps(&self->s, KVM_X86_REG_RULE_DENY);
-	remove_rules(self->s.vm);
-	expect_gps(&self->s, KVM_X86_REG_RULE_DENY);
-	vm_ioctl(self->s.vm, KVM_X86_GET_REG_RULES, &no_room);
-
-	set_action(&self->s, KVM_X86_REG_RULE_IGNORE);
-	remove_filter(self->s.vm);
-	expect_ignored(&self->s);
-	remove_rules(self->s.vm);
-	expect_handled(&self->s, KVM_X86_REG_RULE_ALLOW);
+	vcpu_set_msr(self->vcpu, variant->msr, value);
+	value = read_msr(self->vcpu, variant->msr).value;
+	expect_masked(self->vcpu, variant->msr, value, ~0ull, false);
+	expect_masked(self->vcpu, variant->msr, value ^ 0x10, ~0ull, true);
 }
 
 int main(int argc, char *argv[])

@@ -5,78 +5,45 @@
  * Let each allocation fail that the ioctl makes, one after the other, or that one and
  * all that follow.  It returns ENOMEM, and the list before it stays in force; or,
  * where the allocation has a fallback, it succeeds, and the new one is in force.
- * Removing a list, and reading it, must succeed.
+ * Removing a list, or a filter, and reading a list must succeed.
  *
  * Faults come from /proc/thread-self/fail-nth and make-it-fail, as for
  * msr_filter_fault_test.
  */
-#include "fault_injection.h"
 #include "kvm_test_harness.h"
 #include "reg_rules.h"
-
-/* Out of the way, but long to compile. */
-#define NOWHERE		0x10000000
 
 FIXTURE(reg_rules_fault)
 {
 	struct kvm_vcpu *vcpu;
-	int fail_nth;
-	int make_it_fail;
-	int refused;
+	struct kvm_vm *vm;
+	struct faults faults;
 };
 
 FIXTURE_VARIANT(reg_rules_fault)
 {
-	bool and_after;
+	enum fault_mode mode;
 };
 
-FIXTURE_VARIANT_ADD(reg_rules_fault, nth) { .and_after = false };
-FIXTURE_VARIANT_ADD(reg_rules_fault, nth_and_after) { .and_after = true };
+FIXTURE_VARIANT_ADD(reg_rules_fault, nth) { NTH };
+FIXTURE_VARIANT_ADD(reg_rules_fault, nth_and_after) { NTH_AND_AFTER };
 
 FIXTURE_SETUP(reg_rules_fault)
 {
-	self->fail_nth = open(PROC "fail-nth", O_RDWR);
-	self->make_it_fail = open(PROC "make-it-fail", O_WRONLY);
-	if (self->fail_nth < 0 || self->make_it_fail < 0)
-		SKIP(return, "needs CONFIG_FAULT_INJECTION and root");
-	if (!set_knobs(variant->and_after ? "100" : "0"))
-		SKIP(return, "needs CONFIG_FAILSLAB, CONFIG_FAIL_PAGE_ALLOC, and debugfs");
+	if (!open_faults(&self->faults, variant->mode))
+		SKIP(return, "needs CONFIG_FAILSLAB, CONFIG_FAIL_PAGE_ALLOC, root and debugfs");
 
-	vm_create_with_one_vcpu(&self->vcpu, guest_main);
+	self->vm = vm_create_with_one_vcpu(&self->vcpu, msr_guest_main);
 }
 
 FIXTURE_TEARDOWN(reg_rules_fault)
 {
-	if (!self->vcpu)
-		return;
-
-	kvm_vm_free(self->vcpu->vm);
-	set_knobs("0");
-}
-
-/* Make an ioctl with the n-th fault, if there is one; only a fault makes it fail. */
-static int faulty_ioctl(struct _test_data_reg_rules_fault *self, bool and_after, int nth,
-			unsigned long cmd, void *arg, bool *injected)
-{
-	int r, err;
-
-	TEST_ASSERT(nth < MAX_FAULTS, "the faults do not end");
-	write_number(self->make_it_fail, and_after);
-	write_number(self->fail_nth, nth);
-	r = ioctl(self->vcpu->vm->fd, cmd, arg);
-	err = errno;
-	*injected = !read_number(self->fail_nth);
-	write_number(self->fail_nth, 0);
-	write_number(self->make_it_fail, 0);
-
-	self->refused += r < 0;
-	TEST_ASSERT(r >= 0 || err == ENOMEM, "fault %d: errno %d", nth, err);
-	TEST_ASSERT(r >= 0 || *injected, "no fault %d, but ENOMEM", nth);
-	return r;
+	close_faults(&self->faults);
+	kvm_vm_free(self->vm);
 }
 
 /* The value read tells which list is in force. */
-static void fill_list(struct kvm_x86_reg_rule *rules, uint32_t nr, uint64_t value)
+static void make_list(struct kvm_x86_reg_rule *rules, uint32_t nr, uint64_t value)
 {
 	uint32_t i;
 
@@ -85,68 +52,73 @@ static void fill_list(struct kvm_x86_reg_rule *rules, uint32_t nr, uint64_t valu
 		rules[i] = masked(NOWHERE + 2 * i, 1, KVM_X86_REG_RULE_GP);
 }
 
-static void set_with_faults(struct _test_data_reg_rules_fault *self, bool and_after,
-			    uint32_t nr)
+static void set_with_faults(struct kvm_vcpu *vcpu, struct faults *f, uint32_t nr)
 {
 	static struct kvm_x86_reg_rule old[MAX_RULES], new[MAX_RULES];
 	struct kvm_x86_reg_rules head = rules_head(new, nr, KVM_X86_REG_RULE_ALLOW);
-	bool injected = true;
-	int nth, r;
+	int r;
 
-	fill_list(old, nr, 1);
-	fill_list(new, nr, 2);
-	for (nth = 1; injected; nth++) {
-		set_rules(self->vcpu->vm, old, nr, KVM_X86_REG_RULE_ALLOW);
-		r = faulty_ioctl(self, and_after, nth, KVM_X86_SET_REG_RULES, &head,
-				 &injected);
-		expect_read(self->vcpu, MSR_PASSTHROUGH, r ? 1 : 2);
+	make_list(old, nr, 1);
+	make_list(new, nr, 2);
+	while (next_fault(f)) {
+		set_rules(vcpu->vm, old, nr, KVM_X86_REG_RULE_ALLOW);
+		r = faulty_ioctl(f, vcpu->vm->fd, KVM_X86_SET_REG_RULES, &head);
+		expect_read(vcpu, MSR_PASSTHROUGH, r ? 1 : 2);
 	}
 
-	pr_info("# %d faults, %d of them fatal to the ioctl\n", nth - 2, self->refused);
-	TEST_ASSERT(nth > 2, "nothing was allocated");
-	TEST_ASSERT(self->refused || !and_after, "no fault was fatal");
+	TEST_ASSERT(f->injected, "nothing was allocated");
+	TEST_ASSERT(f->refused || f->mode == NTH, "no fault was fatal");
 }
 
 TEST_F(reg_rules_fault, small_list)
 {
-	set_with_faults(self, variant->and_after, 1);
+	set_with_faults(self->vcpu, &self->faults, 1);
 }
 
 TEST_F(reg_rules_fault, large_list)
 {
-	set_with_faults(self, variant->and_after, MAX_RULES);
+	set_with_faults(self->vcpu, &self->faults, MAX_RULES);
 }
 
 /* Whoever removes a list may be short of memory: that must not fail. */
 TEST_F(reg_rules_fault, removal)
 {
 	struct kvm_x86_reg_rules none = rules_head(NULL, 0, KVM_X86_REG_RULE_ALLOW);
-	bool injected = true;
-	int nth;
+	struct faults *f = &self->faults;
 
-	for (nth = 1; injected; nth++) {
-		set_rule(self->vcpu->vm, ignore(MSR_PASSTHROUGH, MSR_PASSTHROUGH, 1));
-		faulty_ioctl(self, variant->and_after, nth, KVM_X86_SET_REG_RULES, &none,
-			     &injected);
-		TEST_ASSERT(!self->refused, "fault %d made the removal fail", nth);
+	while (next_fault(f)) {
+		set_rule(self->vm, ignore(MSR_PASSTHROUGH, MSR_PASSTHROUGH, 1));
+		faulty_ioctl(f, self->vm->fd, KVM_X86_SET_REG_RULES, &none);
+		TEST_ASSERT(!f->refused, "fault %d made the removal fail", f->nth);
 		expect_read(self->vcpu, MSR_PASSTHROUGH, 0);
 	}
 }
 
-/* Nor must reading it, as whoever wants to save a policy may be. */
+TEST_F(reg_rules_fault, removal_of_filter)
+{
+	struct kvm_msr_filter none = {};
+	struct faults *f = &self->faults;
+
+	while (next_fault(f)) {
+		set_filter(self->vm, deny_range(MSR_PASSTHROUGH, 1, READ));
+		faulty_ioctl(f, self->vm->fd, KVM_X86_SET_MSR_FILTER, &none);
+		TEST_ASSERT(!f->refused, "fault %d made the removal fail", f->nth);
+		expect_read(self->vcpu, MSR_PASSTHROUGH, 0);
+	}
+}
+
+/* Nor must reading a list, as whoever wants to save it may be. */
 TEST_F(reg_rules_fault, get)
 {
-	struct kvm_x86_reg_rule got;
 	struct kvm_x86_reg_rules head;
-	bool injected = true;
-	int nth;
+	struct kvm_x86_reg_rule got;
+	struct faults *f = &self->faults;
 
-	set_rule(self->vcpu->vm, ignore(MSR_PASSTHROUGH, MSR_PASSTHROUGH, 1));
-	for (nth = 1; injected; nth++) {
+	set_rule(self->vm, ignore(MSR_PASSTHROUGH, MSR_PASSTHROUGH, 1));
+	while (next_fault(f)) {
 		head = rules_head(&got, 1, 0);
-		faulty_ioctl(self, variant->and_after, nth, KVM_X86_GET_REG_RULES, &head,
-			     &injected);
-		TEST_ASSERT(!self->refused, "fault %d made GET fail", nth);
+		faulty_ioctl(f, self->vm->fd, KVM_X86_GET_REG_RULES, &head);
+		TEST_ASSERT(!f->refused, "fault %d made GET fail", f->nth);
 		TEST_ASSERT_EQ(got.value, 1);
 	}
 }

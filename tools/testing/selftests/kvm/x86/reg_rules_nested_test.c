@@ -2,187 +2,70 @@
 /*
  * reg_rules_nested_test - KVM_X86_SET_REG_RULES and nested guests
  *
- * - An access from L2 that L1 does not intercept is judged as L1's is, by each
- *   action; one that L1 intercepts goes to L1, and the rules do not see it.
+ * - The rules decide on an access from L2 that L1 does not intercept as on L1's, by
+ *   each action; one that L1 intercepts goes to L1, and the rules do not see it.
  * - Rules reach an L2 that is running, without waiting for a nested entry.
- * - The MSR lists of VMX transitions are judged: what the rules ignore or audit
+ * - The rules hold for the MSR lists of VMX transitions: what they ignore or audit
  *   succeeds, anything else fails the entry or aborts the exit.
  */
 #include "kvm_test_harness.h"
-#include "nested_msr.h"
-#include "rule_counts.h"
+#include "reg_rules.h"
 
-/* KVM does not know it, and cannot read it. */
-#define MSR_UNKNOWN	0xc0001fff
+/* KVM does not know it, and L1 does not intercept it. */
+#define MSR_UNKNOWN_TO_L2	0xc0001fff
 
-/* What a read that is ignored returns. */
-#define IGNORED		0x5a5a00005a5a0000ull
-
-/* Masks of writes: NEW changes the bit of the one, but not of the other. */
+/* Masks of writes: NEW_VALUE changes the bit of the one, but not of the other. */
 #define CHANGED_BIT	BIT_ULL(0)
 #define KEPT_BIT	BIT_ULL(1)
 
 /* More than the exits that interrupts of the host cause meanwhile. */
 #define MANY		2000
 
-/*
- * struct result - what is to become of an access
- * @name: For messages.
- * @reason: See struct outcome.
- * @vector: See struct outcome.
- * @read: What the guest reads, if it takes no exception.
- * @written: A write takes effect.
- */
-struct result {
-	const char *name;
-	uint32_t reason;
-	uint8_t vector;
-	uint64_t read;
-	bool written;
-};
-
-static const struct result performed = {
-	.name = "performed",
-	.read = OLD,
-	.written = true,
-};
-
-static const struct result ignored = {
-	.name = "ignored",
-	.read = IGNORED,
-};
-
-static const struct result faults = {
-	.name = "a fault",
-	.vector = GP_VECTOR,
-};
-
-static const struct result exits = {
-	.name = "userspace's to answer",
-	.reason = KVM_MSR_EXIT_REASON_FILTER,
-	.read = ANSWER_VALUE,
-};
-
-static const struct result exits_and_faults = {
-	.name = "userspace's to answer, and failed until then",
-	.reason = KVM_MSR_EXIT_REASON_FILTER,
-	.vector = GP_VECTOR,
-};
-
-/* Since @before, @times accesses were decided on by @action; ALLOW is not counted. */
-static void expect_counted(struct kvm_vcpu *vcpu, uint64_t before, int action,
-			   uint64_t times)
-{
-	uint64_t want = action == KVM_X86_REG_RULE_ALLOW ? 0 : times;
-	uint64_t hits = read_hits(vcpu) - before;
-
-	TEST_ASSERT(hits == want, HITS " rose by %lu, not by %lu", hits, want);
-}
-
-/* The access leads to @result by the rules' @action, as often as it is made. */
-static void expect(struct kvm_vcpu *vcpu, struct access a, int action,
-		   const struct result *r)
-{
-	uint64_t before;
-	struct outcome o;
-
-	go_to_level(vcpu, a.level);
-	vcpu_set_msr(vcpu, a.msr, OLD);
-	before = read_hits(vcpu);
-	o = access_msr(vcpu, a);
-
-	check_outcome(o.reason == r->reason && o.vector == r->vector, r->name, &a, &o);
-	check_outcome(!o.l1_exit, "kept from L1", &a, &o);
-	if (a.write && r->reason)
-		check_outcome(o.value == a.value, "told to userspace", &a, &o);
-	if (!a.write && !r->vector)
-		check_outcome(o.value == r->read, r->name, &a, &o);
-	TEST_ASSERT_EQ(vcpu_get_msr(vcpu, a.msr), a.write && r->written ? a.value : OLD);
-	expect_counted(vcpu, before, action, a.repeats + 1);
-}
-
-static void expect_all(struct kvm_vcpu *vcpu, int action, const struct result *r)
-{
-	int i;
-
-	for (i = 0; i < ARRAY_SIZE(l2_access); i++)
-		expect(vcpu, l2_access[i], action, r);
-}
-
-static void expect_all_emulated(struct kvm_vcpu *vcpu, int level, int action,
-				const struct result *r)
-{
-	int i;
-
-	for (i = 0; i < ARRAY_SIZE(l2_access); i++)
-		expect(vcpu, emulated(by(level, l2_access[i])), action, r);
-}
-
-/* L1 is told of L2's access, and the rules are not asked. */
-static void expect_uncounted_l1_exit(struct kvm_vcpu *vcpu, struct access a)
-{
-	uint64_t before = read_hits(vcpu);
-
-	expect_l1_exit(vcpu, a);
-	expect_counted(vcpu, before, KVM_X86_REG_RULE_ALLOW, 0);
-}
-
-static struct kvm_x86_reg_rule rule(uint32_t msr, int action)
-{
-	return (struct kvm_x86_reg_rule) {
-		.space = KVM_X86_REG_RULE_MSR,
-		.access = KVM_X86_REG_RULE_READ | KVM_X86_REG_RULE_WRITE,
-		.action = action,
-		.first = msr,
-		.last = msr,
-		.value = action == KVM_X86_REG_RULE_IGNORE ? IGNORED : 0,
-	};
-}
-
-static struct kvm_x86_reg_rule masked(struct kvm_x86_reg_rule r, uint64_t mask)
-{
-	r.mask = mask;
-	r.access = KVM_X86_REG_RULE_WRITE;
-	return r;
-}
-
-static void set_rule(struct kvm_vcpu *vcpu, struct kvm_x86_reg_rule r)
-{
-	struct kvm_x86_reg_rules head = { .nr_rules = 1, .rules = (uintptr_t)&r };
-
-	vm_ioctl(vcpu->vm, KVM_X86_SET_REG_RULES, &head);
-}
-
 /* What becomes of every access to either MSR, with a mask of those writes that match. */
-static void set_rules(struct kvm_vcpu *vcpu, int action, uint32_t flags, uint64_t mask)
+static void set_both(struct kvm_vcpu *vcpu, int action, uint32_t flags, uint64_t mask)
 {
 	struct kvm_x86_reg_rule rules[] = {
-		rule(MSR_INTERCEPTED, action),
-		rule(MSR_PASSTHROUGH, action),
+		rule(MSR_INTERCEPTED, mask ? WRITE : READ | WRITE, action),
+		rule(MSR_PASSTHROUGH, mask ? WRITE : READ | WRITE, action),
 	};
-	struct kvm_x86_reg_rules head = {
-		.flags = flags,
-		.nr_rules = ARRAY_SIZE(rules),
-		.rules = (uintptr_t)rules,
-	};
+	struct kvm_x86_reg_rules head = rules_head(rules, ARRAY_SIZE(rules),
+						   KVM_X86_REG_RULE_ALLOW);
 
-	if (mask) {
-		rules[0] = masked(rules[0], mask);
-		rules[1] = masked(rules[1], mask);
-	}
-	vm_ioctl(vcpu->vm, KVM_X86_SET_REG_RULES, &head);
+	rules[0].mask = mask;
+	rules[1].mask = mask;
+	head.flags = flags;
+	set_head(vcpu->vm, head);
 }
 
 static void set_action(struct kvm_vcpu *vcpu, int action)
 {
-	set_rules(vcpu, action, 0, 0);
+	set_both(vcpu, action, 0, 0);
 }
 
-static void remove_rules(struct kvm_vcpu *vcpu)
+static void set_case(struct kvm_vcpu *vcpu, const struct rule_case *c)
 {
-	struct kvm_x86_reg_rules none = {};
+	exit_on(vcpu->vm, c->exits);
+	set_both(vcpu, c->action, c->flags, 0);
+}
 
-	vm_ioctl(vcpu->vm, KVM_X86_SET_REG_RULES, &none);
+/* What becomes of L2's reads and writes, by which actions. */
+static void expect_each(struct kvm_vcpu *vcpu, int reads_by, const struct msr_result *reads,
+			int writes_by, const struct msr_result *writes)
+{
+	int i;
+
+	for (i = 0; i < NR_L2_ACCESSES; i++)
+		expect_action(vcpu, l2_access[i], l2_access[i].write ? writes_by : reads_by,
+			      l2_access[i].write ? writes : reads);
+}
+
+/* L1 is told of L2's access, and the rules are not asked. */
+static void expect_uncounted_l1_exit(struct kvm_vcpu *vcpu, struct msr_access a)
+{
+	uint64_t before = read_hits(vcpu);
+
+	expect_l1_exit(vcpu, a);
+	TEST_ASSERT_EQ(read_hits(vcpu), before);
 }
 
 FIXTURE(reg_rules_nested)
@@ -201,166 +84,104 @@ FIXTURE_VARIANT_ADD(reg_rules_nested, vmx) { .vmx = true };
 
 FIXTURE_SETUP(reg_rules_nested)
 {
-	if (variant->vmx && !kvm_cpu_has(X86_FEATURE_VMX))
-		SKIP(return, "needs nested VMX");
-	if (!variant->vmx && !kvm_cpu_has(X86_FEATURE_SVM))
-		SKIP(return, "needs nested SVM");
+	if (!kvm_cpu_has(variant->vmx ? X86_FEATURE_VMX : X86_FEATURE_SVM))
+		SKIP(return, "needs nested %s", variant->vmx ? "VMX" : "SVM");
 
-	self->vcpu = create_vcpu(variant->vmx, &self->bitmap);
+	self->vcpu = create_nested_vcpu(variant->vmx, &self->bitmap);
 }
 
 FIXTURE_TEARDOWN(reg_rules_nested)
 {
-	if (self->vcpu)
-		kvm_vm_free(self->vcpu->vm);
+	kvm_vm_free(self->vcpu->vm);
 }
 
-TEST_F(reg_rules_nested, denied_access_faults)
+/* Each access is the first that L2 makes after a rule has come while @level runs. */
+static void expect_cases(struct kvm_vcpu *vcpu, int level)
 {
-	set_action(self->vcpu, KVM_X86_REG_RULE_DENY);
-	expect_all(self->vcpu, KVM_X86_REG_RULE_DENY, &faults);
-}
-
-TEST_F(reg_rules_nested, denied_access_exits_if_enabled)
-{
-	exit_on_denials(self->vcpu);
-	set_action(self->vcpu, KVM_X86_REG_RULE_DENY);
-	expect_all(self->vcpu, KVM_X86_REG_RULE_DENY, &exits);
-}
-
-TEST_F(reg_rules_nested, gp_faults_though_exits_are_enabled)
-{
-	exit_on_denials(self->vcpu);
-	set_action(self->vcpu, KVM_X86_REG_RULE_GP);
-	expect_all(self->vcpu, KVM_X86_REG_RULE_GP, &faults);
-}
-
-TEST_F(reg_rules_nested, exit_needs_no_capability)
-{
-	set_action(self->vcpu, KVM_X86_REG_RULE_EXIT);
-	expect_all(self->vcpu, KVM_X86_REG_RULE_EXIT, &exits);
-}
-
-/* Nobody clears the error that the exit starts with. */
-TEST_F(reg_rules_nested, exit_fails_closed)
-{
-	set_rules(self->vcpu, KVM_X86_REG_RULE_EXIT, KVM_X86_REG_RULES_FAIL_CLOSED, 0);
-	expect_all(self->vcpu, KVM_X86_REG_RULE_EXIT, &exits_and_faults);
-}
-
-TEST_F(reg_rules_nested, ignored_access)
-{
-	set_action(self->vcpu, KVM_X86_REG_RULE_IGNORE);
-	expect_all(self->vcpu, KVM_X86_REG_RULE_IGNORE, &ignored);
-}
-
-TEST_F(reg_rules_nested, audited_access_is_performed)
-{
-	set_action(self->vcpu, KVM_X86_REG_RULE_AUDIT);
-	expect_all(self->vcpu, KVM_X86_REG_RULE_AUDIT, &performed);
-}
-
-TEST_F(reg_rules_nested, allowed_access_is_performed)
-{
-	set_action(self->vcpu, KVM_X86_REG_RULE_ALLOW);
-	expect_all(self->vcpu, KVM_X86_REG_RULE_ALLOW, &performed);
-}
-
-/* Masks are for writes. */
-TEST_F(reg_rules_nested, masked_write_that_matches)
-{
+	const struct rule_case *c;
 	int i;
 
-	set_rules(self->vcpu, KVM_X86_REG_RULE_GP, 0, CHANGED_BIT);
-	for (i = 0; i < ARRAY_SIZE(l2_access); i++) {
-		if (l2_access[i].write)
-			expect(self->vcpu, l2_access[i], KVM_X86_REG_RULE_GP, &faults);
-		else
-			expect(self->vcpu, l2_access[i], KVM_X86_REG_RULE_ALLOW, &performed);
+	for (c = rule_cases; c < rule_cases + ARRAY_SIZE(rule_cases); c++) {
+		for (i = 0; i < NR_L2_ACCESSES; i++) {
+			remove_rules(vcpu->vm);
+			expect_action(vcpu, l2_access[i], KVM_X86_REG_RULE_ALLOW, &msr_performed);
+			go_to_level(vcpu, level);
+			set_case(vcpu, c);
+			expect_action(vcpu, l2_access[i], c->action, c->result);
+		}
 	}
 }
 
-TEST_F(reg_rules_nested, masked_write_that_does_not_match)
+TEST_F(reg_rules_nested, rules_for_l2)
 {
-	set_rules(self->vcpu, KVM_X86_REG_RULE_IGNORE, 0, KEPT_BIT);
-	expect_all(self->vcpu, KVM_X86_REG_RULE_ALLOW, &performed);
+	expect_cases(self->vcpu, 1);
+}
+
+TEST_F(reg_rules_nested, rules_reach_running_l2)
+{
+	expect_cases(self->vcpu, 2);
+	TEST_ASSERT_EQ(guest_of(self->vcpu)->entries, 1);
+}
+
+/* Masks are for writes. */
+TEST_F(reg_rules_nested, masked_write)
+{
+	set_both(self->vcpu, KVM_X86_REG_RULE_GP, 0, CHANGED_BIT);
+	expect_each(self->vcpu, KVM_X86_REG_RULE_ALLOW, &msr_performed,
+		    KVM_X86_REG_RULE_GP, &msr_faults);
+	set_both(self->vcpu, KVM_X86_REG_RULE_IGNORE, 0, KEPT_BIT);
+	expect_each(self->vcpu, KVM_X86_REG_RULE_ALLOW, &msr_performed,
+		    KVM_X86_REG_RULE_ALLOW, &msr_performed);
 }
 
 /* What the write would change is unknown, hence it matches. */
 TEST_F(reg_rules_nested, masked_write_to_what_cannot_be_read)
 {
-	struct access a = { .level = 2, .msr = MSR_UNKNOWN, .write = true };
-	struct outcome outcome = access_msr(self->vcpu, a);
+	struct msr_access a = { .level = 2, .msr = MSR_UNKNOWN_TO_L2, .write = true };
 
-	check_outcome(outcome.vector == GP_VECTOR && !outcome.l1_exit, "unknown to KVM",
-		      &a, &outcome);
-
-	set_rule(self->vcpu, masked(rule(MSR_UNKNOWN, KVM_X86_REG_RULE_IGNORE), KEPT_BIT));
-	outcome = access_msr(self->vcpu, a);
-	check_outcome(!outcome.vector && !outcome.reason && !outcome.l1_exit, "ignored",
-		      &a, &outcome);
+	expect_action(self->vcpu, a, KVM_X86_REG_RULE_ALLOW, &msr_faults);
+	set_rule(self->vcpu->vm, masked(a.msr, KEPT_BIT, KVM_X86_REG_RULE_IGNORE));
+	expect_action(self->vcpu, a, KVM_X86_REG_RULE_IGNORE, &msr_ignored);
 }
 
 TEST_F(reg_rules_nested, default_action)
 {
-	struct kvm_x86_reg_rule harmless = rule(MSR_HARMLESS, KVM_X86_REG_RULE_ALLOW);
-	struct kvm_x86_reg_rules head = {
-		.nr_rules = 1,
-		.msr_default = KVM_X86_REG_RULE_EXIT,
-		.rules = (uintptr_t)&harmless,
-	};
+	struct kvm_x86_reg_rule harmless = rule(MSR_HARMLESS, READ, KVM_X86_REG_RULE_ALLOW);
 
-	vm_ioctl(self->vcpu->vm, KVM_X86_SET_REG_RULES, &head);
-	expect_all(self->vcpu, KVM_X86_REG_RULE_EXIT, &exits);
+	set_rules(self->vcpu->vm, &harmless, 1, KVM_X86_REG_RULE_EXIT);
+	expect_each(self->vcpu, KVM_X86_REG_RULE_EXIT, &msr_exits,
+		    KVM_X86_REG_RULE_EXIT, &msr_exits);
 }
 
-/* What the rules let through is subject to the filter, whose verdict counts. */
+/* What the rules let through is subject to the filter, whose decision counts. */
 TEST_F(reg_rules_nested, audited_write_that_the_filter_denies)
 {
-	static uint8_t no_bits;
-	struct kvm_msr_filter filter = {
-		.ranges = {
-			{ KVM_MSR_FILTER_WRITE, 1, MSR_INTERCEPTED, &no_bits },
-			{ KVM_MSR_FILTER_WRITE, 1, MSR_PASSTHROUGH, &no_bits },
-		},
-	};
-	int i;
+	struct kvm_msr_filter filter = deny_range(MSR_INTERCEPTED, 1, WRITE);
 
+	filter.ranges[1] = deny_range(MSR_PASSTHROUGH, 1, WRITE).ranges[0];
 	set_action(self->vcpu, KVM_X86_REG_RULE_AUDIT);
-	vm_ioctl(self->vcpu->vm, KVM_X86_SET_MSR_FILTER, &filter);
-	for (i = 0; i < ARRAY_SIZE(l2_access); i++) {
-		if (l2_access[i].write)
-			expect(self->vcpu, l2_access[i], KVM_X86_REG_RULE_DENY, &faults);
-		else
-			expect(self->vcpu, l2_access[i], KVM_X86_REG_RULE_AUDIT, &performed);
-	}
+	set_filter(self->vcpu->vm, filter);
+	expect_each(self->vcpu, KVM_X86_REG_RULE_AUDIT, &msr_performed,
+		    KVM_X86_REG_RULE_DENY, &msr_faults);
 }
 
 /* L1 comes first, whatever the rules say of the access, and to L1's own. */
-static void expect_l1_first(struct kvm_vcpu *vcpu, int action, const struct result *r)
-{
-	int i;
-
-	set_action(vcpu, action);
-	for (i = 0; i < ARRAY_SIZE(l2_access); i++) {
-		expect_uncounted_l1_exit(vcpu, l2_access[i]);
-		expect(vcpu, by(1, l2_access[i]), action, r);
-	}
-}
-
 TEST_F(reg_rules_nested, access_that_l1_intercepts)
 {
+	struct kvm_vcpu *vcpu = self->vcpu;
+	const struct rule_case *c;
 	int i;
 
-	for (i = 0; i < ARRAY_SIZE(l2_access); i++)
-		set_l1_intercept(self->bitmap, variant->vmx, l2_access[i].msr,
-				 l2_access[i].write);
+	for (i = 0; i < NR_L2_ACCESSES; i++)
+		set_l1_intercept(vcpu, self->bitmap, l2_access[i].msr, l2_access[i].write);
 
-	expect_l1_first(self->vcpu, KVM_X86_REG_RULE_DENY, &faults);
-	expect_l1_first(self->vcpu, KVM_X86_REG_RULE_GP, &faults);
-	expect_l1_first(self->vcpu, KVM_X86_REG_RULE_EXIT, &exits);
-	expect_l1_first(self->vcpu, KVM_X86_REG_RULE_IGNORE, &ignored);
-	expect_l1_first(self->vcpu, KVM_X86_REG_RULE_AUDIT, &performed);
+	for (c = rule_cases; c < rule_cases + ARRAY_SIZE(rule_cases); c++) {
+		set_case(vcpu, c);
+		for (i = 0; i < NR_L2_ACCESSES; i++) {
+			expect_uncounted_l1_exit(vcpu, l2_access[i]);
+			expect_action(vcpu, by(1, l2_access[i]), c->action, c->result);
+		}
+	}
 }
 
 TEST_F(reg_rules_nested, access_that_l1_intercepts_in_part)
@@ -368,59 +189,32 @@ TEST_F(reg_rules_nested, access_that_l1_intercepts_in_part)
 	struct kvm_vcpu *vcpu = self->vcpu;
 	int i;
 
-	set_l1_intercept(self->bitmap, variant->vmx, MSR_PASSTHROUGH, false);
-	set_l1_intercept(self->bitmap, variant->vmx, MSR_INTERCEPTED, false);
+	set_l1_intercept(vcpu, self->bitmap, MSR_PASSTHROUGH, false);
+	set_l1_intercept(vcpu, self->bitmap, MSR_INTERCEPTED, false);
 	set_action(vcpu, KVM_X86_REG_RULE_AUDIT);
-	for (i = 0; i < ARRAY_SIZE(l2_access); i++) {
+	for (i = 0; i < NR_L2_ACCESSES; i++) {
 		if (l2_access[i].write)
-			expect(vcpu, l2_access[i], KVM_X86_REG_RULE_AUDIT, &performed);
+			expect_action(vcpu, l2_access[i], KVM_X86_REG_RULE_AUDIT, &msr_performed);
 		else
 			expect_uncounted_l1_exit(vcpu, l2_access[i]);
 	}
 }
 
-/* Each action is new to an L2 that is running, and each access its first. */
-TEST_F(reg_rules_nested, rules_reach_running_l2)
-{
-	static const struct {
-		int action;
-		const struct result *result;
-	} cases[] = {
-		{ KVM_X86_REG_RULE_DENY, &faults },
-		{ KVM_X86_REG_RULE_GP, &faults },
-		{ KVM_X86_REG_RULE_EXIT, &exits },
-		{ KVM_X86_REG_RULE_IGNORE, &ignored },
-		{ KVM_X86_REG_RULE_AUDIT, &performed },
-	};
-	struct kvm_vcpu *vcpu = self->vcpu;
-	int i, j;
-
-	for (i = 0; i < ARRAY_SIZE(cases); i++) {
-		for (j = 0; j < ARRAY_SIZE(l2_access); j++) {
-			remove_rules(vcpu);
-			expect(vcpu, l2_access[j], KVM_X86_REG_RULE_ALLOW, &performed);
-			set_action(vcpu, cases[i].action);
-			expect(vcpu, l2_access[j], cases[i].action, cases[i].result);
-		}
-	}
-	TEST_ASSERT_EQ(guest_of(vcpu)->entries, 1);
-}
-
 /* Without a rule, a running L2 has the MSR to itself again. */
 TEST_F(reg_rules_nested, removal_restores_passthrough)
 {
-	struct access a = { .level = 2, .msr = MSR_PASSTHROUGH, .repeats = MANY };
+	struct msr_access a = { .level = 2, .msr = MSR_PASSTHROUGH, .repeats = MANY };
 	struct kvm_vcpu *vcpu = self->vcpu;
 	uint64_t before;
 
 	go_to_level(vcpu, 2);
 	set_action(vcpu, KVM_X86_REG_RULE_AUDIT);
-	expect(vcpu, a, KVM_X86_REG_RULE_AUDIT, &performed);
+	expect_action(vcpu, a, KVM_X86_REG_RULE_AUDIT, &msr_performed);
 
-	remove_rules(vcpu);
-	before = read_stat(vcpu, "exits");
-	expect(vcpu, a, KVM_X86_REG_RULE_ALLOW, &performed);
-	TEST_ASSERT(read_stat(vcpu, "exits") - before < MANY,
+	remove_rules(vcpu->vm);
+	before = vcpu_get_stat(vcpu, "exits");
+	expect_action(vcpu, a, KVM_X86_REG_RULE_ALLOW, &msr_performed);
+	TEST_ASSERT(vcpu_get_stat(vcpu, "exits") - before < MANY,
 		    "KVM intercepts reads that nobody asked to intercept");
 	TEST_ASSERT_EQ(guest_of(vcpu)->entries, 1);
 }
@@ -433,39 +227,42 @@ TEST_F(reg_rules_nested, rules_outlive_nested_transitions)
 
 	go_to_level(vcpu, 2);
 	set_action(vcpu, KVM_X86_REG_RULE_AUDIT);
-	for (i = 0; i < ARRAY_SIZE(l2_access); i++) {
-		expect(vcpu, by(2, l2_access[i]), KVM_X86_REG_RULE_AUDIT, &performed);
-		expect(vcpu, by(1, l2_access[i]), KVM_X86_REG_RULE_AUDIT, &performed);
+	for (i = 0; i < NR_L2_ACCESSES; i++) {
+		expect_action(vcpu, by(2, l2_access[i]), KVM_X86_REG_RULE_AUDIT, &msr_performed);
+		expect_action(vcpu, by(1, l2_access[i]), KVM_X86_REG_RULE_AUDIT, &msr_performed);
 	}
-	TEST_ASSERT_EQ(guest_of(vcpu)->entries, ARRAY_SIZE(l2_access));
+	TEST_ASSERT_EQ(guest_of(vcpu)->entries, NR_L2_ACCESSES);
 }
 
 /* Without the emulator, nothing would exit. */
-static void expect_emulation(struct kvm_vcpu *vcpu, struct access a)
+static void expect_emulation(struct kvm_vcpu *vcpu, struct msr_access a)
 {
-	uint64_t before = read_stat(vcpu, "exits");
+	uint64_t before = vcpu_get_stat(vcpu, "exits");
 
 	TEST_ASSERT_EQ(a.msr, MSR_PASSTHROUGH);
 	a.repeats = MANY;
-	expect(vcpu, emulated(a), KVM_X86_REG_RULE_ALLOW, &performed);
-	TEST_ASSERT(read_stat(vcpu, "exits") - before > MANY, "L%d's %s is not emulated",
+	expect_action(vcpu, a, KVM_X86_REG_RULE_ALLOW, &msr_performed);
+	TEST_ASSERT(vcpu_get_stat(vcpu, "exits") - before > MANY, "L%d's %s is not emulated",
 		    a.level, a.write ? "write" : "read");
 }
 
-static void expect_emulated_accesses_are_judged(struct kvm_vcpu *vcpu, int level)
+static void expect_emulated_cases(struct kvm_vcpu *vcpu, int level)
 {
-	expect_emulation(vcpu, by(level, l2_access[0]));
-	expect_emulation(vcpu, by(level, l2_access[1]));
+	const struct rule_case *c;
+	struct msr_access a;
+	int i;
 
-	expect_all_emulated(vcpu, level, KVM_X86_REG_RULE_ALLOW, &performed);
-	set_action(vcpu, KVM_X86_REG_RULE_GP);
-	expect_all_emulated(vcpu, level, KVM_X86_REG_RULE_GP, &faults);
-	set_action(vcpu, KVM_X86_REG_RULE_EXIT);
-	expect_all_emulated(vcpu, level, KVM_X86_REG_RULE_EXIT, &exits);
-	set_action(vcpu, KVM_X86_REG_RULE_IGNORE);
-	expect_all_emulated(vcpu, level, KVM_X86_REG_RULE_IGNORE, &ignored);
-	set_action(vcpu, KVM_X86_REG_RULE_AUDIT);
-	expect_all_emulated(vcpu, level, KVM_X86_REG_RULE_AUDIT, &performed);
+	for (i = 0; i < NR_L2_ACCESSES; i++) {
+		a = by(level, l2_access[i]);
+		a.fep = true;
+		if (a.msr == MSR_PASSTHROUGH)
+			expect_emulation(vcpu, a);
+		for (c = rule_cases; c < rule_cases + ARRAY_SIZE(rule_cases); c++) {
+			set_case(vcpu, c);
+			expect_action(vcpu, a, c->action, c->result);
+		}
+		remove_rules(vcpu->vm);
+	}
 }
 
 TEST_F(reg_rules_nested, emulated_access_by_l1)
@@ -473,126 +270,78 @@ TEST_F(reg_rules_nested, emulated_access_by_l1)
 	if (!kvm_is_forced_emulation_enabled())
 		SKIP(return, "needs kvm.force_emulation_prefix=1");
 
-	expect_emulated_accesses_are_judged(self->vcpu, 1);
+	expect_emulated_cases(self->vcpu, 1);
 }
 
 TEST_F(reg_rules_nested, emulated_access_by_l2)
 {
-	struct access probe = { .level = 2, .msr = MSR_HARMLESS, .fep = true };
+	if (!l2_can_be_emulated(self->vcpu))
+		SKIP(return, "needs kvm.force_emulation_prefix=1, and RDMSR emulated for L2");
 
-	if (!kvm_is_forced_emulation_enabled())
-		SKIP(return, "needs kvm.force_emulation_prefix=1");
-	if (access_msr(self->vcpu, probe).vector == UD_VECTOR)
-		SKIP(return, "KVM does not emulate RDMSR for L2");
-
-	expect_emulated_accesses_are_judged(self->vcpu, 2);
+	expect_emulated_cases(self->vcpu, 2);
 }
 
-FIXTURE(reg_rules_vmx_refused)
+/* Cases in which an access is not made at once: no list waits for userspace. */
+static const struct rule_case refusals[] = {
+	{ .action = KVM_X86_REG_RULE_DENY },
+	{ .action = KVM_X86_REG_RULE_DENY, .exits = KVM_MSR_EXIT_REASON_FILTER },
+	{ .action = KVM_X86_REG_RULE_GP },
+	{ .action = KVM_X86_REG_RULE_EXIT },
+	{ .action = KVM_X86_REG_RULE_EXIT, .flags = KVM_X86_REG_RULES_FAIL_CLOSED },
+};
+
+FIXTURE(reg_rules_vmx_abort)
 {
-	struct kvm_vcpu *vcpu;
 };
 
-FIXTURE_VARIANT(reg_rules_vmx_refused)
+FIXTURE_VARIANT(reg_rules_vmx_abort)
 {
-	int action;
-	uint32_t flags;
-	bool exits;
+	enum msr_list list;
+	uint32_t msr;
 };
 
-FIXTURE_VARIANT_ADD(reg_rules_vmx_refused, deny) { .action = KVM_X86_REG_RULE_DENY };
-FIXTURE_VARIANT_ADD(reg_rules_vmx_refused, deny_and_exit) {
-	.action = KVM_X86_REG_RULE_DENY,
-	.exits = true,
-};
+FIXTURE_VARIANT_ADD(reg_rules_vmx_abort, load) { EXIT_LOAD, MSR_PASSTHROUGH };
+FIXTURE_VARIANT_ADD(reg_rules_vmx_abort, store) { EXIT_STORE, MSR_PASSTHROUGH };
+/* KVM has hardware store the TSC, and only has to pass it on. */
+FIXTURE_VARIANT_ADD(reg_rules_vmx_abort, store_tsc) { EXIT_STORE, MSR_IA32_TSC };
 
-FIXTURE_VARIANT_ADD(reg_rules_vmx_refused, gp) { .action = KVM_X86_REG_RULE_GP };
-FIXTURE_VARIANT_ADD(reg_rules_vmx_refused, exit) { .action = KVM_X86_REG_RULE_EXIT };
-FIXTURE_VARIANT_ADD(reg_rules_vmx_refused, exit_fail_closed) {
-	.action = KVM_X86_REG_RULE_EXIT,
-	.flags = KVM_X86_REG_RULES_FAIL_CLOSED,
-};
-
-FIXTURE_SETUP(reg_rules_vmx_refused)
+FIXTURE_SETUP(reg_rules_vmx_abort)
 {
 	if (!kvm_cpu_has(X86_FEATURE_VMX))
 		SKIP(return, "needs nested VMX");
-
-	self->vcpu = create_vcpu_with_lists();
-	if (variant->exits)
-		exit_on_denials(self->vcpu);
 }
 
-FIXTURE_TEARDOWN(reg_rules_vmx_refused)
+FIXTURE_TEARDOWN(reg_rules_vmx_abort)
 {
-	if (self->vcpu)
-		kvm_vm_free(self->vcpu->vm);
 }
 
-static void expect_entry_fails_by(struct kvm_vcpu *vcpu, uint32_t msr, int action)
+/* The rules are set while L2 runs.  The exit aborts, and the VM with it. */
+TEST_F(reg_rules_vmx_abort, each_refusal)
 {
-	uint64_t before = read_hits(vcpu);
+	struct vmx_msr_entry *entry;
+	struct kvm_vcpu *vcpu;
+	uint64_t before;
+	int i;
 
-	fill_list(vcpu, ENTRY_LOAD, msr);
-	vcpu_set_msr(vcpu, msr, OLD);
-	expect_failed_entry(vcpu);
-	TEST_ASSERT_EQ(vcpu_get_msr(vcpu, msr), OLD);
-	expect_counted(vcpu, before, action, 1);
-}
-
-/* Once the rules are gone, L1 can go on. */
-TEST_F(reg_rules_vmx_refused, fails_the_entry)
-{
-	set_rules(self->vcpu, variant->action, variant->flags, 0);
-	expect_entry_fails_by(self->vcpu, MSR_PASSTHROUGH, variant->action);
-	expect_entry_fails_by(self->vcpu, MSR_INTERCEPTED, variant->action);
-
-	remove_rules(self->vcpu);
-	TEST_ASSERT_EQ(read_at(self->vcpu, 2, MSR_INTERCEPTED), NEW);
-}
-
-/* The rules are set while L2 runs. */
-TEST_F(reg_rules_vmx_refused, load_aborts_the_exit)
-{
-	uint64_t before = read_hits(self->vcpu);
-
-	fill_list(self->vcpu, EXIT_LOAD, MSR_PASSTHROUGH);
-	go_to_level(self->vcpu, 2);
-	vcpu_set_msr(self->vcpu, MSR_PASSTHROUGH, OLD);
-	set_rules(self->vcpu, variant->action, variant->flags, 0);
-	expect_aborted_exit(self->vcpu);
-	expect_counted(self->vcpu, before, variant->action, 1);
-}
-
-TEST_F(reg_rules_vmx_refused, store_aborts_the_exit)
-{
-	struct vmx_msr_entry *entry = fill_list(self->vcpu, EXIT_STORE, MSR_PASSTHROUGH);
-	uint64_t before = read_hits(self->vcpu);
-
-	go_to_level(self->vcpu, 2);
-	vcpu_set_msr(self->vcpu, MSR_PASSTHROUGH, OLD);
-	set_rules(self->vcpu, variant->action, variant->flags, 0);
-	expect_aborted_exit(self->vcpu);
-	TEST_ASSERT_EQ(entry->value, NEW);
-	expect_counted(self->vcpu, before, variant->action, 1);
-}
-
-/* KVM has hardware store the TSC, and only has to pass it on. */
-TEST_F(reg_rules_vmx_refused, tsc_store_aborts_the_exit)
-{
-	struct vmx_msr_entry *tsc = fill_list(self->vcpu, EXIT_STORE, MSR_IA32_TSC);
-	uint64_t before = read_hits(self->vcpu);
-
-	go_to_level(self->vcpu, 2);
-	set_rule(self->vcpu, rule(MSR_IA32_TSC, variant->action));
-	expect_aborted_exit(self->vcpu);
-	TEST_ASSERT_EQ(tsc->value, NEW);
-	expect_counted(self->vcpu, before, variant->action, 1);
+	for (i = 0; i < ARRAY_SIZE(refusals); i++) {
+		vcpu = create_vcpu_with_lists();
+		entry = fill_list(vcpu, variant->list, variant->msr);
+		go_to_level(vcpu, 2);
+		before = read_hits(vcpu);
+		set_case(vcpu, &refusals[i]);
+		if (variant->msr == MSR_IA32_TSC)
+			set_rule(vcpu->vm, rule(variant->msr, READ, refusals[i].action));
+		expect_aborted_exit(vcpu);
+		TEST_ASSERT_EQ(entry->value, NEW_VALUE);
+		expect_counted(vcpu, before, refusals[i].action, 1);
+		kvm_vm_free(vcpu->vm);
+	}
 }
 
 FIXTURE(reg_rules_vmx)
 {
 	struct kvm_vcpu *vcpu;
+	struct kvm_vm *vm;
 };
 
 FIXTURE_SETUP(reg_rules_vmx)
@@ -601,44 +350,89 @@ FIXTURE_SETUP(reg_rules_vmx)
 		SKIP(return, "needs nested VMX");
 
 	self->vcpu = create_vcpu_with_lists();
+	self->vm = self->vcpu->vm;
 }
 
 FIXTURE_TEARDOWN(reg_rules_vmx)
 {
-	if (self->vcpu)
-		kvm_vm_free(self->vcpu->vm);
+	kvm_vm_free(self->vm);
 }
 
-/* Go from L1 to L2; returns what the MSR that held OLD holds there. */
-static uint64_t load_on_entry(struct kvm_vcpu *vcpu, uint32_t msr)
+static void expect_entries_fail_by(struct kvm_vcpu *vcpu, int action)
 {
+	const uint32_t msrs[] = { MSR_PASSTHROUGH, MSR_INTERCEPTED };
+	uint64_t before = read_hits(vcpu);
+	int i;
+
+	for (i = 0; i < ARRAY_SIZE(msrs); i++) {
+		fill_list(vcpu, ENTRY_LOAD, msrs[i]);
+		vcpu_set_msr(vcpu, msrs[i], OLD_VALUE);
+		expect_failed_entry(vcpu);
+		TEST_ASSERT_EQ(vcpu_get_msr(vcpu, msrs[i]), OLD_VALUE);
+		expect_counted(vcpu, before, action, i + 1);
+	}
+}
+
+/* Once the rules are gone, L1 can go on. */
+TEST_F(reg_rules_vmx, refused_on_entry)
+{
+	int i;
+
+	for (i = 0; i < ARRAY_SIZE(refusals); i++) {
+		set_case(self->vcpu, &refusals[i]);
+		expect_entries_fail_by(self->vcpu, refusals[i].action);
+	}
+
+	remove_rules(self->vm);
+	TEST_ASSERT_EQ(read_at(self->vcpu, 2, MSR_INTERCEPTED), NEW_VALUE);
+}
+
+/*
+ * Go from one level to the other, with rules that are set at the last moment.  Returns
+ * what the MSR that held OLD_VALUE holds there, or what was stored of it.
+ */
+static uint64_t use_list(struct kvm_vcpu *vcpu, enum msr_list list, uint32_t msr,
+			 int action, uint64_t mask)
+{
+	struct vmx_msr_entry *entry;
+	int from = list == ENTRY_LOAD ? 1 : 2;
+
+	remove_rules(vcpu->vm);
 	go_to_level(vcpu, 1);
-	fill_list(vcpu, ENTRY_LOAD, msr);
-	vcpu_set_msr(vcpu, msr, OLD);
-	go_to_level(vcpu, 2);
-	return vcpu_get_msr(vcpu, msr);
+	entry = fill_list(vcpu, list, msr);
+	go_to_level(vcpu, from);
+	vcpu_set_msr(vcpu, msr, OLD_VALUE);
+	set_both(vcpu, action, 0, mask);
+	go_to_level(vcpu, 3 - from);
+	return list == EXIT_STORE ? entry->value : vcpu_get_msr(vcpu, msr);
 }
 
-TEST_F(reg_rules_vmx, ignored_on_entry)
+static void expect_list(struct kvm_vcpu *vcpu, enum msr_list list, int action, uint64_t value)
 {
-	uint64_t before = read_hits(self->vcpu);
+	uint64_t before = read_hits(vcpu);
 
-	set_action(self->vcpu, KVM_X86_REG_RULE_IGNORE);
-	TEST_ASSERT_EQ(load_on_entry(self->vcpu, MSR_PASSTHROUGH), OLD);
-	expect_counted(self->vcpu, before, KVM_X86_REG_RULE_IGNORE, 1);
-	TEST_ASSERT_EQ(load_on_entry(self->vcpu, MSR_INTERCEPTED), OLD);
-	expect_counted(self->vcpu, before, KVM_X86_REG_RULE_IGNORE, 2);
+	TEST_ASSERT_EQ(use_list(vcpu, list, MSR_PASSTHROUGH, action, 0), value);
+	expect_counted(vcpu, before, action, 1);
+	TEST_ASSERT_EQ(use_list(vcpu, list, MSR_INTERCEPTED, action, 0), value);
+	expect_counted(vcpu, before, action, 2);
 }
 
-TEST_F(reg_rules_vmx, audited_on_entry)
+TEST_F(reg_rules_vmx, load_on_entry)
 {
-	uint64_t before = read_hits(self->vcpu);
+	expect_list(self->vcpu, ENTRY_LOAD, KVM_X86_REG_RULE_IGNORE, OLD_VALUE);
+	expect_list(self->vcpu, ENTRY_LOAD, KVM_X86_REG_RULE_AUDIT, NEW_VALUE);
+}
 
-	set_action(self->vcpu, KVM_X86_REG_RULE_AUDIT);
-	TEST_ASSERT_EQ(load_on_entry(self->vcpu, MSR_PASSTHROUGH), NEW);
-	expect_counted(self->vcpu, before, KVM_X86_REG_RULE_AUDIT, 1);
-	TEST_ASSERT_EQ(load_on_entry(self->vcpu, MSR_INTERCEPTED), NEW);
-	expect_counted(self->vcpu, before, KVM_X86_REG_RULE_AUDIT, 2);
+TEST_F(reg_rules_vmx, load_on_exit)
+{
+	expect_list(self->vcpu, EXIT_LOAD, KVM_X86_REG_RULE_IGNORE, OLD_VALUE);
+	expect_list(self->vcpu, EXIT_LOAD, KVM_X86_REG_RULE_AUDIT, NEW_VALUE);
+}
+
+TEST_F(reg_rules_vmx, store_on_exit)
+{
+	expect_list(self->vcpu, EXIT_STORE, KVM_X86_REG_RULE_IGNORE, IGNORED_VALUE);
+	expect_list(self->vcpu, EXIT_STORE, KVM_X86_REG_RULE_AUDIT, OLD_VALUE);
 }
 
 /* A list's entry changes the bits by which it differs from the MSR. */
@@ -646,117 +440,43 @@ TEST_F(reg_rules_vmx, masked_on_entry)
 {
 	struct kvm_vcpu *vcpu = self->vcpu;
 
-	set_rules(vcpu, KVM_X86_REG_RULE_GP, 0, KEPT_BIT);
-	TEST_ASSERT_EQ(load_on_entry(vcpu, MSR_PASSTHROUGH), NEW);
-	TEST_ASSERT_EQ(load_on_entry(vcpu, MSR_INTERCEPTED), NEW);
-
+	TEST_ASSERT_EQ(use_list(vcpu, ENTRY_LOAD, MSR_PASSTHROUGH, KVM_X86_REG_RULE_GP, KEPT_BIT),
+		       NEW_VALUE);
+	TEST_ASSERT_EQ(use_list(vcpu, ENTRY_LOAD, MSR_INTERCEPTED, KVM_X86_REG_RULE_GP, KEPT_BIT),
+		       NEW_VALUE);
 	go_to_level(vcpu, 1);
-	set_rules(vcpu, KVM_X86_REG_RULE_GP, 0, CHANGED_BIT);
-	expect_entry_fails_by(vcpu, MSR_PASSTHROUGH, KVM_X86_REG_RULE_GP);
-	expect_entry_fails_by(vcpu, MSR_INTERCEPTED, KVM_X86_REG_RULE_GP);
+	set_both(vcpu, KVM_X86_REG_RULE_GP, 0, CHANGED_BIT);
+	expect_entries_fail_by(vcpu, KVM_X86_REG_RULE_GP);
 }
 
-/* Go from L2 to L1; returns what the MSR that held OLD holds there. */
-static uint64_t load_on_exit(struct kvm_vcpu *vcpu, uint32_t msr, int action)
-{
-	fill_list(vcpu, EXIT_LOAD, msr);
-	remove_rules(vcpu);
-	go_to_level(vcpu, 2);
-	vcpu_set_msr(vcpu, msr, OLD);
-	set_action(vcpu, action);
-	go_to_level(vcpu, 1);
-	return vcpu_get_msr(vcpu, msr);
-}
-
-TEST_F(reg_rules_vmx, ignored_load_on_exit)
-{
-	uint64_t before = read_hits(self->vcpu);
-
-	TEST_ASSERT_EQ(load_on_exit(self->vcpu, MSR_PASSTHROUGH, KVM_X86_REG_RULE_IGNORE), OLD);
-	expect_counted(self->vcpu, before, KVM_X86_REG_RULE_IGNORE, 1);
-	TEST_ASSERT_EQ(load_on_exit(self->vcpu, MSR_INTERCEPTED, KVM_X86_REG_RULE_IGNORE), OLD);
-	expect_counted(self->vcpu, before, KVM_X86_REG_RULE_IGNORE, 2);
-}
-
-TEST_F(reg_rules_vmx, audited_load_on_exit)
-{
-	uint64_t before = read_hits(self->vcpu);
-
-	TEST_ASSERT_EQ(load_on_exit(self->vcpu, MSR_PASSTHROUGH, KVM_X86_REG_RULE_AUDIT), NEW);
-	expect_counted(self->vcpu, before, KVM_X86_REG_RULE_AUDIT, 1);
-	TEST_ASSERT_EQ(load_on_exit(self->vcpu, MSR_INTERCEPTED, KVM_X86_REG_RULE_AUDIT), NEW);
-	expect_counted(self->vcpu, before, KVM_X86_REG_RULE_AUDIT, 2);
-}
-
-/* Go from L2 to L1; returns what was stored of the MSR that holds OLD. */
-static uint64_t store_on_exit(struct kvm_vcpu *vcpu, uint32_t msr, int action)
-{
-	struct vmx_msr_entry *entry = fill_list(vcpu, EXIT_STORE, msr);
-
-	remove_rules(vcpu);
-	go_to_level(vcpu, 2);
-	vcpu_set_msr(vcpu, msr, OLD);
-	set_action(vcpu, action);
-	go_to_level(vcpu, 1);
-	return entry->value;
-}
-
-TEST_F(reg_rules_vmx, ignored_store_on_exit)
-{
-	uint64_t before = read_hits(self->vcpu);
-
-	TEST_ASSERT_EQ(store_on_exit(self->vcpu, MSR_PASSTHROUGH, KVM_X86_REG_RULE_IGNORE),
-		       IGNORED);
-	expect_counted(self->vcpu, before, KVM_X86_REG_RULE_IGNORE, 1);
-	TEST_ASSERT_EQ(store_on_exit(self->vcpu, MSR_INTERCEPTED, KVM_X86_REG_RULE_IGNORE),
-		       IGNORED);
-	expect_counted(self->vcpu, before, KVM_X86_REG_RULE_IGNORE, 2);
-}
-
-TEST_F(reg_rules_vmx, audited_store_on_exit)
-{
-	uint64_t before = read_hits(self->vcpu);
-
-	TEST_ASSERT_EQ(store_on_exit(self->vcpu, MSR_PASSTHROUGH, KVM_X86_REG_RULE_AUDIT), OLD);
-	expect_counted(self->vcpu, before, KVM_X86_REG_RULE_AUDIT, 1);
-	TEST_ASSERT_EQ(store_on_exit(self->vcpu, MSR_INTERCEPTED, KVM_X86_REG_RULE_AUDIT), OLD);
-	expect_counted(self->vcpu, before, KVM_X86_REG_RULE_AUDIT, 2);
-}
-
-TEST_F(reg_rules_vmx, ignored_tsc_store_on_exit)
+TEST_F(reg_rules_vmx, ignored_tsc_store)
 {
 	struct vmx_msr_entry *tsc = fill_list(self->vcpu, EXIT_STORE, MSR_IA32_TSC);
 	uint64_t before = read_hits(self->vcpu);
 
 	go_to_level(self->vcpu, 2);
-	set_rule(self->vcpu, rule(MSR_IA32_TSC, KVM_X86_REG_RULE_IGNORE));
+	set_rule(self->vm, rule(MSR_IA32_TSC, READ, KVM_X86_REG_RULE_IGNORE));
 	go_to_level(self->vcpu, 1);
-	TEST_ASSERT_EQ(tsc->value, IGNORED);
+	TEST_ASSERT_EQ(tsc->value, IGNORED_VALUE);
 	expect_counted(self->vcpu, before, KVM_X86_REG_RULE_IGNORE, 1);
 }
 
-TEST_F(reg_rules_vmx, audited_tsc_store_on_exit)
+static void audit_tsc(struct kvm_vcpu *vcpu)
 {
-	struct vmx_msr_entry *tsc = fill_list(self->vcpu, EXIT_STORE, MSR_IA32_TSC);
-	uint64_t counts = read_hits(self->vcpu);
-	uint64_t before, after, offset = 0;
+	set_rule(vcpu->vm, rule(MSR_IA32_TSC, READ, KVM_X86_REG_RULE_AUDIT));
+}
 
-	/* Emulated hardware may add the offset to what it stores, real one does not. */
-	vcpu_device_attr_set(self->vcpu, KVM_VCPU_TSC_CTRL, KVM_VCPU_TSC_OFFSET, &offset);
-	before = read_at(self->vcpu, 2, MSR_IA32_TSC);
-	set_rule(self->vcpu, rule(MSR_IA32_TSC, KVM_X86_REG_RULE_AUDIT));
-	go_to_level(self->vcpu, 1);
-	expect_counted(self->vcpu, counts, KVM_X86_REG_RULE_AUDIT, 1);
+/* The store, and L1's read after it. */
+TEST_F(reg_rules_vmx, audited_tsc_store)
+{
+	uint64_t before = read_hits(self->vcpu);
 
-	remove_rules(self->vcpu);
-	after = read_at(self->vcpu, 1, MSR_IA32_TSC);
-	TEST_ASSERT(before < tsc->value && tsc->value < after,
-		    "stored 0x%lx, not between 0x%lx and 0x%lx", tsc->value, before, after);
+	expect_exact_tsc_store(self->vcpu, audit_tsc);
+	expect_counted(self->vcpu, before, KVM_X86_REG_RULE_AUDIT, 2);
 }
 
 int main(int argc, char *argv[])
 {
-	TEST_REQUIRE(kvm_check_cap(KVM_CAP_X86_REG_RULES));
-
+	TEST_REQUIRE(kvm_has_cap(KVM_CAP_X86_REG_RULES));
 	return test_harness_run(argc, argv);
 }

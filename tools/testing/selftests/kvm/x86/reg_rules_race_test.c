@@ -12,7 +12,6 @@
  */
 #include <asm/barrier.h>
 #include <pthread.h>
-#include <sched.h>
 #include <time.h>
 
 #include "kvm_test_harness.h"
@@ -44,7 +43,7 @@ struct sighting {
 
 /*
  * struct tally - of a vCPU's sightings
- * @nr: How many were judged.
+ * @nr: How many were checked.
  * @nr_bad: How many of them must not be.
  * @bad: The latest of those.
  */
@@ -59,7 +58,7 @@ struct tally {
  * @msrs: The two MSRs to read.
  * @allows_one: List n allows the read of @msrs[n % 2], and only that; else both read
  *	as n.
- * @max_pending: How many lists may be being set, for what is seen to be judged.
+ * @max_pending: How many lists may be being set, for what is seen to be checked.
  * @fep: Have KVM emulate the instruction (forced emulation prefix).
  * @stop: No more reads.
  * @started: The number of the latest list that is about to be set.
@@ -123,7 +122,7 @@ static bool lists_ascend(const struct sighting *s)
 	return latest <= s->started;
 }
 
-static void guest_judge(struct tally *tally, const struct sighting *s)
+static void guest_check(struct tally *tally, const struct sighting *s)
 {
 	if (s->started - s->finished > watch.max_pending)
 		return;
@@ -148,24 +147,11 @@ static void guest_watch(struct tally *tally)
 		asm volatile("cli");
 		for (i = 0; i < BURST; i++) {
 			s = guest_see();
-			guest_judge(tally, &s);
+			guest_check(tally, &s);
 		}
 		asm volatile("sti; nop");
 	}
 	GUEST_DONE();
-}
-
-static void *run_vcpu(void *arg)
-{
-	struct kvm_vcpu *vcpu = arg;
-	struct ucall uc;
-
-	vcpu_run(vcpu);
-	TEST_ASSERT_KVM_EXIT_REASON(vcpu, KVM_EXIT_IO);
-	if (get_ucall(vcpu, &uc) == UCALL_ABORT)
-		REPORT_GUEST_ASSERT(uc);
-	TEST_ASSERT_EQ(uc.cmd, UCALL_DONE);
-	return NULL;
 }
 
 /*
@@ -186,7 +172,7 @@ static void *set_filters(void *arg)
 	struct filterer *f = arg;
 
 	while (!READ_ONCE(f->stop)) {
-		set_filter(f->vm, MSR_LSTAR, READ | WRITE);
+		set_filter(f->vm, deny_range(MSR_LSTAR, 1, READ | WRITE));
 		remove_filter(f->vm);
 		f->count += 2;
 	}
@@ -279,8 +265,7 @@ FIXTURE_SETUP(reg_rules_race)
 
 FIXTURE_TEARDOWN(reg_rules_race)
 {
-	if (self->vm)
-		kvm_vm_free(self->vm);
+	kvm_vm_free(self->vm);
 }
 
 static void set_list(struct kvm_vm *vm, struct watch *w, uint64_t n)
@@ -301,28 +286,12 @@ static void set_list(struct kvm_vm *vm, struct watch *w, uint64_t n)
 	__atomic_store_n(&w->finished, n, __ATOMIC_SEQ_CST);
 }
 
-/* Until each vCPU has seen something that was judged, or is beyond hope. */
-static void wait_for_sightings(struct watch *w)
-{
-	uint64_t before[NR_VCPUS];
-	int i, tries;
-
-	for (i = 0; i < NR_VCPUS; i++)
-		before[i] = READ_ONCE(w->tallies[i].nr);
-
-	for (i = 0; i < NR_VCPUS; i++) {
-		for (tries = 0; READ_ONCE(w->tallies[i].nr) == before[i]; tries++) {
-			TEST_ASSERT(tries < 100000, "vCPU %d sees nothing", i);
-			usleep(100);
-		}
-	}
-}
-
 /* Every other list stays until all have seen it.  Returns the number of lists. */
 static uint64_t replace_lists(struct kvm_vm *vm, struct watch *w)
 {
 	struct timespec start, elapsed;
 	uint64_t n;
+	int i;
 
 	clock_gettime(CLOCK_MONOTONIC, &start);
 	for (n = 2; n < MAX_ROUNDS; n++) {
@@ -332,8 +301,8 @@ static uint64_t replace_lists(struct kvm_vm *vm, struct watch *w)
 			break;
 
 		set_list(vm, w, n);
-		if (n % 4 < 2)
-			wait_for_sightings(w);
+		for (i = 0; n % 4 < 2 && i < NR_VCPUS; i++)
+			wait_for_progress(&w->tallies[i].nr, 1);
 	}
 
 	return n - 1;
@@ -365,7 +334,7 @@ TEST_F(reg_rules_race, set_is_atomic_and_synchronous)
 
 	set_list(self->vm, self->watch, 1);
 	for (i = 0; i < NR_VCPUS; i++)
-		pthread_create(&self->threads[i], NULL, run_vcpu, self->vcpus[i]);
+		pthread_create(&self->threads[i], NULL, run_until_done, self->vcpus[i]);
 	if (variant->filters)
 		pthread_create(&thread, NULL, set_filters, &filterer);
 

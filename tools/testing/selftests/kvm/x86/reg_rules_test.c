@@ -12,19 +12,13 @@
  */
 #include <sys/mman.h>
 #include <sys/wait.h>
-#include <unistd.h>
 
 #include "apic.h"
-#include "compat_ioctl.h"
 #include "kvm_test_harness.h"
-#include "memcg.h"
 #include "reg_rules.h"
 
 #define X2APIC_FIRST	APIC_BASE_MSR
 #define X2APIC_LAST	(APIC_BASE_MSR + 0xff)
-
-/* Where there are no MSRs, nor does the policy have a short answer. */
-#define NOWHERE		0x10000000
 
 /* The most rules with a mask for one register. */
 #define MAX_MASKED	64
@@ -77,9 +71,7 @@ static void expect_good_list(struct kvm_vcpu *vcpu)
 
 static void set_good_list(struct kvm_vcpu *vcpu)
 {
-	struct kvm_x86_reg_rules head = good_head();
-
-	vm_ioctl(vcpu->vm, KVM_X86_SET_REG_RULES, &head);
+	set_head(vcpu->vm, good_head());
 }
 
 static void expect_errno(struct kvm_vm *vm, unsigned long cmd, void *arg, int err)
@@ -106,71 +98,64 @@ static void expect_rule_refused(struct kvm_vcpu *vcpu, struct kvm_x86_reg_rule b
 	expect_refused(vcpu, rules_head(rules, ARRAY_SIZE(rules), KVM_X86_REG_RULE_GP), EINVAL);
 }
 
-FIXTURE(reg_rules)
+/* A list of as many rules as there may be, or one more, of MSRs that do not exist. */
+static struct kvm_x86_reg_rule *max_rules(void)
 {
-	struct kvm_vcpu *vcpu;
-};
+	struct kvm_x86_reg_rule *rules = calloc(MAX_RULES + 1, sizeof(*rules));
+	int i;
 
-FIXTURE_SETUP(reg_rules)
-{
-	vm_create_with_one_vcpu(&self->vcpu, guest_main);
+	TEST_ASSERT(rules, "calloc() failed");
+	for (i = 0; i <= MAX_RULES; i++)
+		rules[i] = rule(NOWHERE + i, READ, KVM_X86_REG_RULE_GP);
+	return rules;
 }
 
-FIXTURE_TEARDOWN(reg_rules)
-{
-	kvm_vm_free(self->vcpu->vm);
-}
+KVM_ONE_VCPU_TEST_SUITE(reg_rules);
 
-TEST_F(reg_rules, einval_flags)
+KVM_ONE_VCPU_TEST(reg_rules, einval_flags, msr_guest_main)
 {
 	struct kvm_x86_reg_rules bad = good_head();
 	int bit;
 
 	for (bit = 1; bit < 32; bit++) {
 		bad.flags = 1u << bit;
-		expect_refused(self->vcpu, bad, EINVAL);
+		expect_refused(vcpu, bad, EINVAL);
 	}
 }
 
-TEST_F(reg_rules, einval_default)
+KVM_ONE_VCPU_TEST(reg_rules, einval_default, msr_guest_main)
 {
 	struct kvm_x86_reg_rules bad = good_head();
 
 	bad.msr_default = KVM_X86_REG_RULE_AUDIT + 1;
-	expect_refused(self->vcpu, bad, EINVAL);
+	expect_refused(vcpu, bad, EINVAL);
 	bad.msr_default = 1u << 31;
-	expect_refused(self->vcpu, bad, EINVAL);
+	expect_refused(vcpu, bad, EINVAL);
 
 	/* Nor does a list without rules do. */
 	bad = rules_head(NULL, 0, KVM_X86_REG_RULE_AUDIT + 1);
-	expect_refused(self->vcpu, bad, EINVAL);
+	expect_refused(vcpu, bad, EINVAL);
 }
 
-TEST_F(reg_rules, einval_pad)
+KVM_ONE_VCPU_TEST(reg_rules, einval_reserved, msr_guest_main)
 {
 	struct kvm_x86_reg_rules bad = good_head();
-
-	bad.pad = 1;
-	expect_refused(self->vcpu, bad, EINVAL);
-	bad.pad = 1u << 31;
-	expect_refused(self->vcpu, bad, EINVAL);
-}
-
-TEST_F(reg_rules, einval_reserved)
-{
-	struct kvm_x86_reg_rules bad = rules_head(NULL, 0, KVM_X86_REG_RULE_ALLOW);
 	int i;
 
+	bad.pad = 1;
+	expect_refused(vcpu, bad, EINVAL);
+	bad.pad = 1u << 31;
+	expect_refused(vcpu, bad, EINVAL);
+
+	bad = rules_head(NULL, 0, KVM_X86_REG_RULE_ALLOW);
 	for (i = 0; i < ARRAY_SIZE(bad.reserved); i++) {
-		bad.reserved[i] = 1;
-		expect_refused(self->vcpu, bad, EINVAL);
-		bad.reserved[i] = 1ull << 63;
-		expect_refused(self->vcpu, bad, EINVAL);
+		bad.reserved[i] = 1ull << (63 * (i % 2));
+		expect_refused(vcpu, bad, EINVAL);
 		bad.reserved[i] = 0;
 	}
 }
 
-TEST_F(reg_rules, einval_space)
+KVM_ONE_VCPU_TEST(reg_rules, einval_space, msr_guest_main)
 {
 	const uint16_t spaces[] = { KVM_X86_REG_RULE_CR, KVM_X86_REG_RULE_XCR,
 				    KVM_X86_REG_RULE_XCR + 1, 1u << 15 };
@@ -179,76 +164,63 @@ TEST_F(reg_rules, einval_space)
 
 	for (i = 0; i < ARRAY_SIZE(spaces); i++) {
 		bad.space = spaces[i];
-		expect_rule_refused(self->vcpu, bad);
+		expect_rule_refused(vcpu, bad);
 	}
 }
 
-TEST_F(reg_rules, einval_access)
+KVM_ONE_VCPU_TEST(reg_rules, einval_access, msr_guest_main)
 {
-	expect_rule_refused(self->vcpu, rule(NOWHERE, 0, KVM_X86_REG_RULE_GP));
-	expect_rule_refused(self->vcpu, rule(NOWHERE, 4, KVM_X86_REG_RULE_GP));
-	expect_rule_refused(self->vcpu, rule(NOWHERE, READ | 0x80, KVM_X86_REG_RULE_GP));
+	expect_rule_refused(vcpu, rule(NOWHERE, 0, KVM_X86_REG_RULE_GP));
+	expect_rule_refused(vcpu, rule(NOWHERE, 4, KVM_X86_REG_RULE_GP));
+	expect_rule_refused(vcpu, rule(NOWHERE, READ | 0x80, KVM_X86_REG_RULE_GP));
 }
 
-TEST_F(reg_rules, einval_action)
+KVM_ONE_VCPU_TEST(reg_rules, einval_action, msr_guest_main)
 {
-	expect_rule_refused(self->vcpu, rule(NOWHERE, READ, KVM_X86_REG_RULE_AUDIT + 1));
-	expect_rule_refused(self->vcpu, rule(NOWHERE, READ, 0x80));
+	expect_rule_refused(vcpu, rule(NOWHERE, READ, KVM_X86_REG_RULE_AUDIT + 1));
+	expect_rule_refused(vcpu, rule(NOWHERE, READ, 0x80));
 }
 
-TEST_F(reg_rules, einval_rule_pad)
+KVM_ONE_VCPU_TEST(reg_rules, einval_rule_pad, msr_guest_main)
 {
 	struct kvm_x86_reg_rule bad = rule(NOWHERE, READ, KVM_X86_REG_RULE_GP);
 
 	bad.pad = 1;
-	expect_rule_refused(self->vcpu, bad);
+	expect_rule_refused(vcpu, bad);
 	bad.pad = 1u << 31;
-	expect_rule_refused(self->vcpu, bad);
+	expect_rule_refused(vcpu, bad);
 }
 
-TEST_F(reg_rules, einval_first_after_last)
+KVM_ONE_VCPU_TEST(reg_rules, einval_first_after_last, msr_guest_main)
 {
-	expect_rule_refused(self->vcpu, range_rule(1, 0, READ, KVM_X86_REG_RULE_ALLOW));
-	expect_rule_refused(self->vcpu, range_rule(UINT32_MAX, UINT32_MAX - 1, READ,
-						   KVM_X86_REG_RULE_ALLOW));
+	expect_rule_refused(vcpu, range_rule(1, 0, READ, KVM_X86_REG_RULE_ALLOW));
+	expect_rule_refused(vcpu, range_rule(UINT32_MAX, UINT32_MAX - 1, READ,
+					     KVM_X86_REG_RULE_ALLOW));
 }
 
-/* A mask is for writes alone. */
-TEST_F(reg_rules, einval_mask)
+/* A mask is for writes alone, and a value for what is ignored. */
+KVM_ONE_VCPU_TEST(reg_rules, einval_mask_or_value, msr_guest_main)
 {
-	const uint8_t accesses[] = { READ, READ | WRITE };
 	struct kvm_x86_reg_rule bad;
-	int i;
+	int action, access;
 
-	for (i = 0; i < ARRAY_SIZE(accesses); i++) {
-		bad = rule(NOWHERE, accesses[i], KVM_X86_REG_RULE_GP);
-		bad.mask = 1;
-		expect_rule_refused(self->vcpu, bad);
+	for (access = READ; access <= (READ | WRITE); access++) {
+		bad = rule(NOWHERE, access, KVM_X86_REG_RULE_GP);
 		bad.mask = 1ull << 63;
-		expect_rule_refused(self->vcpu, bad);
+		if (access != WRITE)
+			expect_rule_refused(vcpu, bad);
 	}
-}
-
-/* A value is for what is ignored alone. */
-TEST_F(reg_rules, einval_value)
-{
-	struct kvm_x86_reg_rule bad;
-	int action;
 
 	for (action = 0; action <= KVM_X86_REG_RULE_AUDIT; action++) {
-		if (action == KVM_X86_REG_RULE_IGNORE)
-			continue;
-
 		bad = rule(NOWHERE, READ, action);
-		bad.value = 1;
-		expect_rule_refused(self->vcpu, bad);
 		bad.value = 1ull << 63;
-		expect_rule_refused(self->vcpu, bad);
+		if (action != KVM_X86_REG_RULE_IGNORE)
+			expect_rule_refused(vcpu, bad);
 	}
 }
 
 /* x2APIC MSRs cannot be filtered, and a rule that seems to is refused. */
-TEST_F(reg_rules, einval_x2apic)
+KVM_ONE_VCPU_TEST(reg_rules, einval_x2apic, msr_guest_main)
 {
 	const uint32_t ranges[][2] = {
 		{ X2APIC_FIRST, X2APIC_LAST },			/* exactly */
@@ -262,37 +234,27 @@ TEST_F(reg_rules, einval_x2apic)
 
 	for (action = KVM_X86_REG_RULE_DENY; action <= KVM_X86_REG_RULE_AUDIT; action++)
 		for (i = 0; i < ARRAY_SIZE(ranges); i++)
-			expect_rule_refused(self->vcpu, range_rule(ranges[i][0], ranges[i][1],
-								   READ | WRITE, action));
+			expect_rule_refused(vcpu, range_rule(ranges[i][0], ranges[i][1],
+							     READ | WRITE, action));
 }
 
 /* The last of as many rules as there may be is looked at, too. */
-TEST_F(reg_rules, einval_last_rule)
+KVM_ONE_VCPU_TEST(reg_rules, einval_last_rule, msr_guest_main)
 {
-	struct kvm_x86_reg_rule *rules = calloc(MAX_RULES, sizeof(*rules));
-	int i;
+	struct kvm_x86_reg_rule *rules = max_rules();
 
-	TEST_ASSERT(rules, "calloc() failed");
-	for (i = 0; i < MAX_RULES; i++)
-		rules[i] = rule(NOWHERE + i, READ, KVM_X86_REG_RULE_GP);
 	rules[MAX_RULES - 1].access = 0;
-
-	expect_refused(self->vcpu, rules_head(rules, MAX_RULES, KVM_X86_REG_RULE_GP), EINVAL);
+	expect_refused(vcpu, rules_head(rules, MAX_RULES, KVM_X86_REG_RULE_GP), EINVAL);
 	free(rules);
 }
 
 /* Too many is too many, whether the rules can be read or not. */
-TEST_F(reg_rules, e2big)
+KVM_ONE_VCPU_TEST(reg_rules, e2big, msr_guest_main)
 {
-	struct kvm_x86_reg_rule *rules = calloc(MAX_RULES + 1, sizeof(*rules));
-	int i;
+	struct kvm_x86_reg_rule *rules = max_rules();
 
-	TEST_ASSERT(rules, "calloc() failed");
-	for (i = 0; i <= MAX_RULES; i++)
-		rules[i] = rule(NOWHERE + i, READ, KVM_X86_REG_RULE_GP);
-
-	expect_refused(self->vcpu, rules_head(rules, MAX_RULES + 1, KVM_X86_REG_RULE_GP), E2BIG);
-	expect_refused(self->vcpu, rules_head(NULL, UINT32_MAX, KVM_X86_REG_RULE_GP), E2BIG);
+	expect_refused(vcpu, rules_head(rules, MAX_RULES + 1, KVM_X86_REG_RULE_GP), E2BIG);
+	expect_refused(vcpu, rules_head(NULL, UINT32_MAX, KVM_X86_REG_RULE_GP), E2BIG);
 	free(rules);
 }
 
@@ -305,49 +267,48 @@ static void expect_one_too_many(struct kvm_vcpu *vcpu, struct kvm_x86_reg_rule *
 	expect_list(vcpu->vm, rules_head(rules, nr, KVM_X86_REG_RULE_ALLOW));
 }
 
-TEST_F(reg_rules, e2big_masks)
+KVM_ONE_VCPU_TEST(reg_rules, e2big_masks, msr_guest_main)
 {
 	struct kvm_x86_reg_rule rules[MAX_MASKED + 1];
 	int i;
 
 	for (i = 0; i <= MAX_MASKED; i++)
 		rules[i] = masked(NOWHERE, 1ull << (i % 64), KVM_X86_REG_RULE_GP);
-	expect_one_too_many(self->vcpu, rules, MAX_MASKED);
+	expect_one_too_many(vcpu, rules, MAX_MASKED);
 
 	/* Each around those before it. */
 	for (i = 0; i <= MAX_MASKED; i++) {
 		rules[i].first = NOWHERE - i;
 		rules[i].last = NOWHERE + i;
 	}
-	expect_one_too_many(self->vcpu, rules, MAX_MASKED);
+	expect_one_too_many(vcpu, rules, MAX_MASKED);
 
 	/* Each within those before it, and the innermost is one register. */
 	for (i = 0; i <= MAX_MASKED; i++) {
 		rules[i].first = NOWHERE + i;
 		rules[i].last = NOWHERE + 2 * MAX_MASKED - i;
 	}
-	expect_one_too_many(self->vcpu, rules, MAX_MASKED);
+	expect_one_too_many(vcpu, rules, MAX_MASKED);
 }
 
 /* It is the rules for one register that are limited, not those of the list. */
-TEST_F(reg_rules, many_masks)
+KVM_ONE_VCPU_TEST(reg_rules, many_masks, msr_guest_main)
 {
-	struct kvm_x86_reg_rule *rules = calloc(MAX_RULES, sizeof(*rules));
+	struct kvm_x86_reg_rule *rules = max_rules();
 	int i;
 
-	TEST_ASSERT(rules, "calloc() failed");
 	for (i = 0; i < MAX_RULES; i++) {
 		rules[i] = masked(NOWHERE + 8 * i, 1ull << (i % 64), KVM_X86_REG_RULE_GP);
 		rules[i].last += 8 * MAX_MASKED - 1;
 	}
-	set_rules(self->vcpu->vm, rules, MAX_RULES, KVM_X86_REG_RULE_ALLOW);
-	expect_list(self->vcpu->vm, rules_head(rules, MAX_RULES, KVM_X86_REG_RULE_ALLOW));
-	TEST_ASSERT_EQ(write_msr(self->vcpu, NOWHERE + 8 * MAX_RULES, 1).vector, GP_VECTOR);
+	set_rules(vcpu->vm, rules, MAX_RULES, KVM_X86_REG_RULE_ALLOW);
+	expect_list(vcpu->vm, rules_head(rules, MAX_RULES, KVM_X86_REG_RULE_ALLOW));
+	TEST_ASSERT_EQ(write_msr(vcpu, NOWHERE + 8 * MAX_RULES, 1).vector, GP_VECTOR);
 	free(rules);
 }
 
 /* A filter cannot be refused for what the rules are. */
-TEST_F(reg_rules, filter_over_masks)
+KVM_ONE_VCPU_TEST(reg_rules, filter_over_masks, msr_guest_main)
 {
 	struct kvm_x86_reg_rule rules[MAX_MASKED + 252];
 	int i;
@@ -358,31 +319,19 @@ TEST_F(reg_rules, filter_over_masks)
 		rules[i] = masked(NOWHERE, 1ull << i, KVM_X86_REG_RULE_EXIT);
 		rules[i].last += 2 * ARRAY_SIZE(rules);
 	}
-	set_rules(self->vcpu->vm, rules, ARRAY_SIZE(rules), KVM_X86_REG_RULE_ALLOW);
-	set_filter(self->vcpu->vm, MSR_PASSTHROUGH, READ);
-	expect_gp(self->vcpu, MSR_PASSTHROUGH);
-	expect_list(self->vcpu->vm, rules_head(rules, ARRAY_SIZE(rules),
-					       KVM_X86_REG_RULE_ALLOW));
+	set_rules(vcpu->vm, rules, ARRAY_SIZE(rules), KVM_X86_REG_RULE_ALLOW);
+	set_filter(vcpu->vm, deny_range(MSR_PASSTHROUGH, 1, READ));
+	expect_gp(vcpu, MSR_PASSTHROUGH);
+	expect_list(vcpu->vm, rules_head(rules, ARRAY_SIZE(rules), KVM_X86_REG_RULE_ALLOW));
 }
 
-TEST_F(reg_rules, efault_head)
+KVM_ONE_VCPU_TEST(reg_rules, efault_head, msr_guest_main)
 {
-	set_good_list(self->vcpu);
-	expect_errno(self->vcpu->vm, KVM_X86_SET_REG_RULES, NULL, EFAULT);
-	expect_good_list(self->vcpu);
-	expect_errno(self->vcpu->vm, KVM_X86_GET_REG_RULES, NULL, EFAULT);
-	expect_good_list(self->vcpu);
-}
-
-/* A page that is followed by nothing. */
-static void *map_last_page(int prot)
-{
-	int size = getpagesize();
-	uint8_t *mem = mmap(NULL, 2 * size, prot, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
-
-	TEST_ASSERT(mem != MAP_FAILED, "mmap() failed: %d", errno);
-	munmap(mem + size, size);
-	return mem;
+	set_good_list(vcpu);
+	expect_errno(vcpu->vm, KVM_X86_SET_REG_RULES, NULL, EFAULT);
+	expect_good_list(vcpu);
+	expect_errno(vcpu->vm, KVM_X86_GET_REG_RULES, NULL, EFAULT);
+	expect_good_list(vcpu);
 }
 
 /* Two rules of which the second one lacks its last byte. */
@@ -397,32 +346,32 @@ static struct kvm_x86_reg_rule *truncated_rules(uint8_t *page)
 	return (void *)at;
 }
 
-TEST_F(reg_rules, efault_rules)
+KVM_ONE_VCPU_TEST(reg_rules, efault_rules, msr_guest_main)
 {
 	struct kvm_x86_reg_rules bad = good_head();
 	void *page = map_last_page(PROT_READ | PROT_WRITE);
 
 	bad.rules = 0;
-	expect_refused(self->vcpu, bad, EFAULT);
+	expect_refused(vcpu, bad, EFAULT);
 	bad.rules = 1ull << 63;
-	expect_refused(self->vcpu, bad, EFAULT);
+	expect_refused(vcpu, bad, EFAULT);
 	bad = rules_head(truncated_rules(page), 2, KVM_X86_REG_RULE_GP);
-	expect_refused(self->vcpu, bad, EFAULT);
+	expect_refused(vcpu, bad, EFAULT);
 
 	/* One rule is there, if unaligned. */
 	bad.nr_rules = 1;
-	vm_ioctl(self->vcpu->vm, KVM_X86_SET_REG_RULES, &bad);
-	expect_read(self->vcpu, MSR_PASSTHROUGH, 1);
-	expect_list(self->vcpu->vm, bad);
+	set_head(vcpu->vm, bad);
+	expect_read(vcpu, MSR_PASSTHROUGH, 1);
+	expect_list(vcpu->vm, bad);
 }
 
-TEST_F(reg_rules, get_efault)
+KVM_ONE_VCPU_TEST(reg_rules, get_efault, msr_guest_main)
 {
-	struct kvm_vm *vm = self->vcpu->vm;
+	struct kvm_vm *vm = vcpu->vm;
 	struct kvm_x86_reg_rules head = good_head(), *read_only = map_last_page(PROT_READ);
 	uint8_t *page = map_last_page(PROT_READ | PROT_WRITE);
 
-	set_good_list(self->vcpu);
+	set_good_list(vcpu);
 	head.rules = 0;
 	expect_errno(vm, KVM_X86_GET_REG_RULES, &head, EFAULT);
 
@@ -433,18 +382,18 @@ TEST_F(reg_rules, get_efault)
 	remove_rules(vm);
 	expect_errno(vm, KVM_X86_GET_REG_RULES, read_only, EFAULT);
 
-	set_good_list(self->vcpu);
-	expect_good_list(self->vcpu);
+	set_good_list(vcpu);
+	expect_good_list(vcpu);
 }
 
-TEST_F(reg_rules, get_einval)
+KVM_ONE_VCPU_TEST(reg_rules, get_einval, msr_guest_main)
 {
-	struct kvm_vm *vm = self->vcpu->vm;
+	struct kvm_vm *vm = vcpu->vm;
 	struct kvm_x86_reg_rule room[MAX_RULES];
 	struct kvm_x86_reg_rules head = rules_head(room, MAX_RULES, 0);
 	int i;
 
-	set_good_list(self->vcpu);
+	set_good_list(vcpu);
 	head.pad = 1;
 	expect_errno(vm, KVM_X86_GET_REG_RULES, &head, EINVAL);
 	head.pad = 0;
@@ -458,11 +407,11 @@ TEST_F(reg_rules, get_einval)
 	head.flags = UINT32_MAX;
 	head.msr_default = UINT32_MAX;
 	vm_ioctl(vm, KVM_X86_GET_REG_RULES, &head);
-	expect_good_list(self->vcpu);
+	expect_good_list(vcpu);
 }
 
 /* Too little room: say how much it takes, and do not use what there is. */
-TEST_F(reg_rules, get_e2big)
+KVM_ONE_VCPU_TEST(reg_rules, get_e2big, msr_guest_main)
 {
 	const uint32_t nr = ARRAY_SIZE(good_rules);
 	struct kvm_x86_reg_rule room[ARRAY_SIZE(good_rules)], untouched[ARRAY_SIZE(room)];
@@ -472,25 +421,25 @@ TEST_F(reg_rules, get_e2big)
 	memset(untouched, 0xa5, sizeof(untouched));
 	memcpy(room, untouched, sizeof(room));
 	want.rules = (uintptr_t)room;
-	set_good_list(self->vcpu);
+	set_good_list(vcpu);
 	for (capacity = 0; capacity < nr; capacity++) {
 		head = rules_head(room, capacity, UINT32_MAX);
-		expect_errno(self->vcpu->vm, KVM_X86_GET_REG_RULES, &head, E2BIG);
+		expect_errno(vcpu->vm, KVM_X86_GET_REG_RULES, &head, E2BIG);
 		TEST_ASSERT(!memcmp(&head, &want, sizeof(head)), "head is not as expected");
 		TEST_ASSERT(!memcmp(room, untouched, sizeof(room)), "rules were copied");
 	}
 
 	head = rules_head(room, nr, 0);
-	vm_ioctl(self->vcpu->vm, KVM_X86_GET_REG_RULES, &head);
+	vm_ioctl(vcpu->vm, KVM_X86_GET_REG_RULES, &head);
 	TEST_ASSERT(!memcmp(room, good_rules, sizeof(room)), "GET returns other rules");
-	expect_good_list(self->vcpu);
+	expect_good_list(vcpu);
 }
 
 /* The VM is its creator's: a child that inherits the descriptor cannot use it. */
-TEST_F(reg_rules, eio_in_another_process)
+KVM_ONE_VCPU_TEST(reg_rules, eio_in_another_process, msr_guest_main)
 {
 	struct kvm_x86_reg_rules head = good_head();
-	int fd = self->vcpu->vm->fd, status;
+	int fd = vcpu->vm->fd, status;
 	pid_t pid = fork();
 
 	if (!pid) {
@@ -501,65 +450,51 @@ TEST_F(reg_rules, eio_in_another_process)
 
 	TEST_ASSERT(waitpid(pid, &status, 0) == pid && WIFEXITED(status), "the child died");
 	TEST_ASSERT_EQ(WEXITSTATUS(status), 0);
-	expect_list(self->vcpu->vm, rules_head(NULL, 0, KVM_X86_REG_RULE_ALLOW));
+	expect_list(vcpu->vm, rules_head(NULL, 0, KVM_X86_REG_RULE_ALLOW));
 }
 
-TEST_F(reg_rules, capability)
+KVM_ONE_VCPU_TEST(reg_rules, capability, msr_guest_main)
 {
 	TEST_ASSERT_EQ(kvm_check_cap(KVM_CAP_X86_REG_RULES), MAX_RULES);
-	TEST_ASSERT_EQ(vm_check_cap(self->vcpu->vm, KVM_CAP_X86_REG_RULES), MAX_RULES);
+	TEST_ASSERT_EQ(vm_check_cap(vcpu->vm, KVM_CAP_X86_REG_RULES), MAX_RULES);
 }
 
-TEST_F(reg_rules, none_at_first)
+KVM_ONE_VCPU_TEST(reg_rules, none_at_first, msr_guest_main)
 {
 	struct kvm_x86_reg_rules head = {};
 
-	vm_ioctl(self->vcpu->vm, KVM_X86_GET_REG_RULES, &head);
-	expect_list(self->vcpu->vm, rules_head(NULL, 0, KVM_X86_REG_RULE_ALLOW));
+	vm_ioctl(vcpu->vm, KVM_X86_GET_REG_RULES, &head);
+	expect_list(vcpu->vm, rules_head(NULL, 0, KVM_X86_REG_RULE_ALLOW));
 }
 
-TEST_F(reg_rules, empty_list_removes)
+KVM_ONE_VCPU_TEST(reg_rules, empty_list_removes, msr_guest_main)
 {
-	set_good_list(self->vcpu);
-	remove_rules(self->vcpu->vm);
-	expect_list(self->vcpu->vm, rules_head(NULL, 0, KVM_X86_REG_RULE_ALLOW));
-	expect_read(self->vcpu, MSR_INTERCEPTED,
-		    vcpu_get_msr(self->vcpu, MSR_INTERCEPTED));
-	expect_gp(self->vcpu, MSR_UNKNOWN);
+	set_good_list(vcpu);
+	remove_rules(vcpu->vm);
+	expect_list(vcpu->vm, rules_head(NULL, 0, KVM_X86_REG_RULE_ALLOW));
+	expect_read(vcpu, MSR_INTERCEPTED,
+		    vcpu_get_msr(vcpu, MSR_INTERCEPTED));
+	expect_gp(vcpu, MSR_UNKNOWN);
 
 	/* Once more does no harm. */
-	remove_rules(self->vcpu->vm);
-	expect_list(self->vcpu->vm, rules_head(NULL, 0, KVM_X86_REG_RULE_ALLOW));
+	remove_rules(vcpu->vm);
+	expect_list(vcpu->vm, rules_head(NULL, 0, KVM_X86_REG_RULE_ALLOW));
 }
 
-/* Each default but ALLOW does something without a rule. */
-TEST_F(reg_rules, empty_list_with_default)
+/* Each default but ALLOW does something without a rule: see reg_rules_action_test. */
+KVM_ONE_VCPU_TEST(reg_rules, empty_list_with_default, msr_guest_main)
 {
-	struct kvm_vcpu *vcpu = self->vcpu;
 	uint32_t action;
 
 	for (action = KVM_X86_REG_RULE_DENY; action <= KVM_X86_REG_RULE_AUDIT; action++) {
-		set_rules(vcpu->vm, NULL, 0, action);
+		set_default(vcpu->vm, action);
 		expect_list(vcpu->vm, rules_head(NULL, 0, action));
 	}
-
-	vcpu_set_msr(vcpu, MSR_PASSTHROUGH, OLD_VALUE);
-	expect_read(vcpu, MSR_PASSTHROUGH, OLD_VALUE);
-	set_rules(vcpu->vm, NULL, 0, KVM_X86_REG_RULE_DENY);
-	expect_gp(vcpu, MSR_PASSTHROUGH);
-	set_rules(vcpu->vm, NULL, 0, KVM_X86_REG_RULE_GP);
-	expect_gp(vcpu, MSR_PASSTHROUGH);
-	set_rules(vcpu->vm, NULL, 0, KVM_X86_REG_RULE_EXIT);
-	expect_exit(vcpu, MSR_PASSTHROUGH);
-	set_rules(vcpu->vm, NULL, 0, KVM_X86_REG_RULE_IGNORE);
-	expect_read(vcpu, MSR_PASSTHROUGH, 0);
-	expect_read(vcpu, UINT32_MAX, 0);
 }
 
 /* Three registers, and nothing else. */
-TEST_F(reg_rules, default_deny)
+KVM_ONE_VCPU_TEST(reg_rules, default_deny, msr_guest_main)
 {
-	struct kvm_vcpu *vcpu = self->vcpu;
 	struct kvm_x86_reg_rule rules[] = {
 		rule(MSR_INTERCEPTED, READ, KVM_X86_REG_RULE_ALLOW),
 		rule(MSR_PASSTHROUGH, READ | WRITE, KVM_X86_REG_RULE_ALLOW),
@@ -579,9 +514,8 @@ TEST_F(reg_rules, default_deny)
 }
 
 /* The value read tells which rule matched. */
-TEST_F(reg_rules, first_match_wins)
+KVM_ONE_VCPU_TEST(reg_rules, first_match_wins, msr_guest_main)
 {
-	struct kvm_vcpu *vcpu = self->vcpu;
 	struct kvm_x86_reg_rule rules[] = {
 		ignore(NOWHERE + 4, NOWHERE + 5, 10),
 		ignore(NOWHERE + 2, NOWHERE + 4, 11),	/* from below */
@@ -605,9 +539,8 @@ TEST_F(reg_rules, first_match_wins)
 }
 
 /* A rule for writes is not in the way of reads. */
-TEST_F(reg_rules, read_and_write_apart)
+KVM_ONE_VCPU_TEST(reg_rules, read_and_write_apart, msr_guest_main)
 {
-	struct kvm_vcpu *vcpu = self->vcpu;
 	struct kvm_x86_reg_rule rules[] = {
 		rule(MSR_PASSTHROUGH, WRITE, KVM_X86_REG_RULE_GP),
 		rule(MSR_PASSTHROUGH, READ, KVM_X86_REG_RULE_EXIT),
@@ -645,33 +578,31 @@ static void expect_max_rules(struct kvm_vcpu *vcpu, struct kvm_x86_reg_rule *rul
  * As many as there may be, in the window that has most of the MSRs which are passed
  * through, and where there are no MSRs.
  */
-TEST_F(reg_rules, max_rules)
+KVM_ONE_VCPU_TEST(reg_rules, max_rules, msr_guest_main)
 {
-	struct kvm_x86_reg_rule *rules = calloc(MAX_RULES, sizeof(*rules));
+	struct kvm_x86_reg_rule *rules = max_rules();
 
-	TEST_ASSERT(rules, "calloc() failed");
-	vcpu_set_msr(self->vcpu, MSR_GS_BASE, OLD_VALUE);
-	expect_max_rules(self->vcpu, rules, 0xc0000000);
-	expect_max_rules(self->vcpu, rules, NOWHERE);
+	vcpu_set_msr(vcpu, MSR_GS_BASE, OLD_VALUE);
+	expect_max_rules(vcpu, rules, 0xc0000000);
+	expect_max_rules(vcpu, rules, NOWHERE);
 	free(rules);
 }
 
 /* The default does not reach x2APIC MSRs, but their neighbours. */
-TEST_F(reg_rules, x2apic_is_exempt)
+KVM_ONE_VCPU_TEST(reg_rules, x2apic_is_exempt, msr_guest_main)
 {
 	const uint32_t tpr = X2APIC_FIRST + (APIC_TASKPRI >> 4);
-	struct kvm_vcpu *vcpu = self->vcpu;
 
 	vcpu_set_msr(vcpu, MSR_IA32_APICBASE,
 		     vcpu_get_msr(vcpu, MSR_IA32_APICBASE) | X2APIC_ENABLE);
 
-	set_rules(vcpu->vm, NULL, 0, KVM_X86_REG_RULE_GP);
+	set_default(vcpu->vm, KVM_X86_REG_RULE_GP);
 	TEST_ASSERT_EQ(write_msr(vcpu, tpr, 0x20).vector, 0);
 	expect_read(vcpu, tpr, 0x20);
 	expect_gp(vcpu, MSR_IA32_APICBASE);
 
 	/* Those that are none, too: what there is not is not ignored. */
-	set_rules(vcpu->vm, NULL, 0, KVM_X86_REG_RULE_IGNORE);
+	set_default(vcpu->vm, KVM_X86_REG_RULE_IGNORE);
 	expect_read(vcpu, X2APIC_FIRST - 1, 0);
 	expect_gp(vcpu, X2APIC_FIRST);
 	expect_read(vcpu, tpr, 0x20);
@@ -684,41 +615,41 @@ TEST_F(reg_rules, x2apic_is_exempt)
 }
 
 /* Host accesses are not the guest's. */
-TEST_F(reg_rules, host_is_exempt)
+KVM_ONE_VCPU_TEST(reg_rules, host_is_exempt, msr_guest_main)
 {
-	set_rules(self->vcpu->vm, NULL, 0, KVM_X86_REG_RULE_GP);
-	vcpu_set_msr(self->vcpu, MSR_INTERCEPTED, OLD_VALUE);
-	TEST_ASSERT_EQ(vcpu_get_msr(self->vcpu, MSR_INTERCEPTED), OLD_VALUE);
+	set_default(vcpu->vm, KVM_X86_REG_RULE_GP);
+	vcpu_set_msr(vcpu, MSR_INTERCEPTED, OLD_VALUE);
+	TEST_ASSERT_EQ(vcpu_get_msr(vcpu, MSR_INTERCEPTED), OLD_VALUE);
 }
 
-TEST_F(reg_rules, reaches_a_vcpu_created_later)
+KVM_ONE_VCPU_TEST(reg_rules, reaches_a_vcpu_created_later, msr_guest_main)
 {
 	struct kvm_vcpu *later;
 
-	set_good_list(self->vcpu);
-	set_rule(self->vcpu->vm, rule(MSR_PASSTHROUGH, READ, KVM_X86_REG_RULE_EXIT));
-	later = vm_vcpu_add(self->vcpu->vm, 1, guest_main);
+	set_good_list(vcpu);
+	set_rule(vcpu->vm, rule(MSR_PASSTHROUGH, READ, KVM_X86_REG_RULE_EXIT));
+	later = vm_vcpu_add(vcpu->vm, 1, msr_guest_main);
 	expect_exit(later, MSR_PASSTHROUGH);
-	expect_exit(self->vcpu, MSR_PASSTHROUGH);
+	expect_exit(vcpu, MSR_PASSTHROUGH);
 }
 
-/* As a VMM migrates: ask for the number, then for the rules; set them elsewhere. */
-TEST_F(reg_rules, save_and_restore)
+/* As a VMM migrates: ask for the number, then for the rules; set them in another VM. */
+KVM_ONE_VCPU_TEST(reg_rules, save_and_restore, msr_guest_main)
 {
 	struct kvm_x86_reg_rules head = {};
 	struct kvm_x86_reg_rule *rules;
-	struct kvm_vcpu *vcpu;
-	struct kvm_vm *vm = vm_create_with_one_vcpu(&vcpu, guest_main);
+	struct kvm_vcpu *restored;
+	struct kvm_vm *vm = vm_create_with_one_vcpu(&restored, msr_guest_main);
 
-	set_good_list(self->vcpu);
-	expect_errno(self->vcpu->vm, KVM_X86_GET_REG_RULES, &head, E2BIG);
+	set_good_list(vcpu);
+	expect_errno(vcpu->vm, KVM_X86_GET_REG_RULES, &head, E2BIG);
 	rules = calloc(head.nr_rules, sizeof(*rules));
 	TEST_ASSERT(rules, "calloc() failed");
 	head.rules = (uintptr_t)rules;
-	vm_ioctl(self->vcpu->vm, KVM_X86_GET_REG_RULES, &head);
+	vm_ioctl(vcpu->vm, KVM_X86_GET_REG_RULES, &head);
 
-	vm_ioctl(vm, KVM_X86_SET_REG_RULES, &head);
-	expect_good_list(vcpu);
+	set_head(vm, head);
+	expect_good_list(restored);
 	expect_list(vm, head);
 	free(rules);
 	kvm_vm_free(vm);
@@ -732,14 +663,14 @@ struct compat_memory {
 
 TEST_F(reg_rules, ioctls_of_a_32_bit_caller)
 {
-	struct compat_memory *m = mmap(NULL, getpagesize(), PROT_READ | PROT_WRITE,
-				       MAP_PRIVATE | MAP_ANONYMOUS | MAP_32BIT, -1, 0);
-	int fd = self->vcpu->vm->fd;
+	struct compat_memory *m = map_last_page(PROT_READ | PROT_WRITE);
+	struct kvm_vcpu *vcpu = self->vcpu;
+	int fd = vcpu->vm->fd;
 
-	TEST_ASSERT(m != MAP_FAILED, "mmap() failed: %d", errno);
 	if (!has_compat_syscalls())
 		SKIP(return, "needs CONFIG_IA32_EMULATION");
 
+	vcpu_arch_set_entry_point(vcpu, msr_guest_main);
 	TEST_ASSERT_EQ(compat_ioctl(fd, KVM_CHECK_EXTENSION, (void *)KVM_CAP_X86_REG_RULES),
 		       MAX_RULES);
 
@@ -747,14 +678,14 @@ TEST_F(reg_rules, ioctls_of_a_32_bit_caller)
 	m->head.rules = (uintptr_t)m->rules;
 	memcpy(m->rules, good_rules, sizeof(good_rules));
 	TEST_ASSERT_EQ(compat_ioctl(fd, KVM_X86_SET_REG_RULES, m), 0);
-	expect_good_list(self->vcpu);
+	expect_good_list(vcpu);
 
 	m->rules[1].pad = 1;
 	TEST_ASSERT_EQ(compat_ioctl(fd, KVM_X86_SET_REG_RULES, m), -EINVAL);
 	m->head.rules = 0;
 	TEST_ASSERT_EQ(compat_ioctl(fd, KVM_X86_SET_REG_RULES, m), -EFAULT);
 	TEST_ASSERT_EQ(compat_ioctl(fd, KVM_X86_SET_REG_RULES, NULL), -EFAULT);
-	expect_good_list(self->vcpu);
+	expect_good_list(vcpu);
 
 	memset(m, 0, sizeof(*m));
 	TEST_ASSERT_EQ(compat_ioctl(fd, KVM_X86_GET_REG_RULES, m), -E2BIG);
@@ -763,30 +694,7 @@ TEST_F(reg_rules, ioctls_of_a_32_bit_caller)
 	TEST_ASSERT_EQ(compat_ioctl(fd, KVM_X86_GET_REG_RULES, m), 0);
 	TEST_ASSERT(!memcmp(m->rules, good_rules, sizeof(good_rules)),
 		    "GET returns other rules than SET");
-	expect_list(self->vcpu->vm, m->head);
-}
-
-/* Charges go by batches: share them among many VMs. */
-#define CHARGED_VMS	32
-
-/* What a list costs a VM, on average, in bytes. */
-static long charge(const struct kvm_x86_reg_rule *rules, uint32_t nr)
-{
-	struct kvm_vm *vms[CHARGED_VMS];
-	long before, charged;
-	int i;
-
-	for (i = 0; i < CHARGED_VMS; i++)
-		vms[i] = vm_create_barebones();
-
-	before = charged_bytes();
-	for (i = 0; i < CHARGED_VMS; i++)
-		set_rules(vms[i], rules, nr, KVM_X86_REG_RULE_GP);
-	charged = charged_bytes() - before;
-
-	for (i = 0; i < CHARGED_VMS; i++)
-		kvm_vm_free(vms[i]);
-	return charged / CHARGED_VMS;
+	expect_list(vcpu->vm, m->head);
 }
 
 /* As many cuts through the register space as rules can make. */
@@ -876,10 +784,12 @@ FIXTURE_TEARDOWN(reg_rules_memory)
 /* Thousands of rules for many VMs take their time where KVM itself is emulated. */
 TEST_F_TIMEOUT(reg_rules_memory, is_charged_and_bounded, 120)
 {
+	struct kvm_x86_reg_rules head;
 	long charged;
 
+	head = rules_head(self->rules, variant->nr, KVM_X86_REG_RULE_GP);
 	variant->fill(self->rules, variant->nr);
-	charged = charge(self->rules, variant->nr);
+	charged = bytes_charged(32, KVM_X86_SET_REG_RULES, &head);
 	pr_info("# %u rules: %ld bytes\n", variant->nr, charged);
 
 	/* At least the rules themselves. */

@@ -7,18 +7,15 @@
  * - The file reg_policy in debugfs shows what is in force.
  */
 #include <sys/stat.h>
-#include <unistd.h>
 
 #include "kvm_test_harness.h"
 #include "reg_rules.h"
-#include "rule_counts.h"
-#include "text_file.h"
 
 /* Each vCPU has its own; how often SET is called does not matter. */
 TEST(statistics_are_per_vcpu)
 {
 	struct kvm_vcpu *vcpus[2];
-	struct kvm_vm *vm = vm_create_with_vcpus(ARRAY_SIZE(vcpus), guest_main, vcpus);
+	struct kvm_vm *vm = vm_create_with_vcpus(ARRAY_SIZE(vcpus), msr_guest_main, vcpus);
 	struct kvm_x86_reg_rule rules[] = {
 		rule(MSR_INTERCEPTED, READ, KVM_X86_REG_RULE_EXIT),
 		rule(MSR_PASSTHROUGH, READ, KVM_X86_REG_RULE_AUDIT),
@@ -102,20 +99,18 @@ FIXTURE_SETUP(tracepoint)
 	if (variant->fep && !kvm_is_forced_emulation_enabled())
 		SKIP(return, "needs kvm.force_emulation_prefix=1");
 
-	self->vm = vm_create_with_one_vcpu(&self->vcpu, guest_main);
+	self->vm = vm_create_with_one_vcpu(&self->vcpu, msr_guest_main);
 }
 
 FIXTURE_TEARDOWN(tracepoint)
 {
-	if (self->vm)
-		kvm_vm_free(self->vm);
+	kvm_vm_free(self->vm);
 }
 
 static void set_traced_lists(struct kvm_vm *vm)
 {
-	static uint8_t no_bits;
 	struct kvm_msr_filter filter = {
-		.ranges[2] = { KVM_MSR_FILTER_WRITE, 1, MSR_GS_BASE, &no_bits },
+		.ranges[2] = { WRITE, 1, MSR_GS_BASE, msr_filter_no_bits },
 	};
 	struct kvm_x86_reg_rule rules[] = {
 		rule(MSR_INTERCEPTED, READ, KVM_X86_REG_RULE_AUDIT),
@@ -126,14 +121,14 @@ static void set_traced_lists(struct kvm_vm *vm)
 		rule(MSR_GS_BASE, READ | WRITE, KVM_X86_REG_RULE_ALLOW),
 	};
 
-	vm_ioctl(vm, KVM_X86_SET_MSR_FILTER, &filter);
+	set_filter(vm, filter);
 	set_rules(vm, rules, ARRAY_SIZE(rules), KVM_X86_REG_RULE_AUDIT);
 }
 
-/* An event for each verdict, but not for what is plainly allowed. */
-TEST_F(tracepoint, verdicts)
+/* An event for each decision, but not for what is plainly allowed. */
+TEST_F(tracepoint, decisions)
 {
-	struct access accesses[] = {
+	struct msr_access accesses[] = {
 		{ MSR_INTERCEPTED },
 		{ MSR_INTERCEPTED, .write = true, .value = 7 },
 		{ MSR_PASSTHROUGH },
@@ -193,10 +188,9 @@ static void expect_reg_policy(struct kvm_vm *vm, const char *lists)
 
 TEST(debugfs)
 {
-	static uint8_t no_bits;
 	struct kvm_msr_filter filter = {
 		.flags = KVM_MSR_FILTER_DEFAULT_DENY,
-		.ranges[1] = { KVM_MSR_FILTER_READ, 3, MSR_FS_BASE, &no_bits },
+		.ranges[1] = { READ, 3, MSR_FS_BASE, msr_filter_no_bits },
 	};
 	struct kvm_x86_reg_rule rules[] = {
 		range_rule(0x8b, 0x8b, READ, KVM_X86_REG_RULE_EXIT),
@@ -213,15 +207,15 @@ TEST(debugfs)
 	TEST_ASSERT(!strcmp(buf, "none\n"), "without a policy: %s", buf);
 
 	head.flags = KVM_X86_REG_RULES_FAIL_CLOSED;
-	vm_ioctl(vm, KVM_X86_SET_REG_RULES, &head);
+	set_head(vm, head);
 	expect_reg_policy(vm,
 			  "rules: default audit, fail closed\n"
 			  "0: 0x0000008b-0x0000008b r exit\n"
 			  "1: 0xdeadbee0-0xffffffff rw ignore value 0x5555\n"
 			  "2: 0x00000277-0x00000277 w allow mask 0x8000000000000000\n");
 
-	vm_ioctl(vm, KVM_X86_SET_MSR_FILTER, &filter);
-	set_rules(vm, NULL, 0, KVM_X86_REG_RULE_GP);
+	set_filter(vm, filter);
+	set_default(vm, KVM_X86_REG_RULE_GP);
 	expect_reg_policy(vm, "rules: default gp\n"
 				    "filter: default deny\n"
 				    "1: 0xc0000100-0xc0000102 r deny bitmap\n");
