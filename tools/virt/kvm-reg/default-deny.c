@@ -22,7 +22,7 @@
 #define READ		KVM_X86_REG_RULE_READ
 #define WRITE		KVM_X86_REG_RULE_WRITE
 #define ALLOW(msr, how) \
-	{ .first = msr, .last = msr, .access = how, .action = KVM_X86_REG_RULE_ALLOW }
+	{ .access = how, .action = KVM_X86_REG_RULE_ALLOW, .first = msr, .last = msr }
 
 static const struct kvm_x86_reg_rule rules[] = {
 	ALLOW(MSR_IA32_TSC, READ),
@@ -51,17 +51,18 @@ struct saved_policy {
 	struct kvm_x86_reg_rule rules[];
 };
 
-/* The policy in force; free() it. */
+/* Returns the policy of the VM, to be freed by the caller. */
 static struct saved_policy *save_policy(int vm)
 {
 	struct kvm_x86_reg_rules head = {};
 	struct saved_policy *saved;
 
-	/* Without room for the rules, it fails, but says how many there are. */
+	/* Without room for the rules, this fails and returns their number. */
 	if (ioctl(vm, KVM_X86_GET_REG_RULES, &head) && errno != E2BIG)
 		err(2, "KVM_X86_GET_REG_RULES");
 
-	saved = calloc(1, sizeof(*saved) + head.nr_rules * sizeof(saved->rules[0]));
+	saved = (struct saved_policy *)calloc(1, sizeof(*saved) +
+					      head.nr_rules * sizeof(saved->rules[0]));
 	if (!saved)
 		err(2, "calloc");
 
@@ -123,28 +124,15 @@ static bool show_access(struct vmm *vm, const struct access *a)
 		.write = a->write,
 		.index = a->index,
 		.value = a->value,
-		.times = 1,
 	};
-	struct vmm_vcpu *vcpu = &vm->vcpus[0];
-	__u64 value;
-	bool gp;
+	const struct vmm_outcome o = vmm_make_access(vm, &access, NULL, NULL);
+	char text[64];
 
-	vmm_start(vm, vcpu, &access);
-	if (vmm_run(vcpu))
-		vmm_fail("KVM_RUN: exit for MSR 0x%08x: nothing asked for it", a->index);
-
-	gp = vmm_faults(vm);
-	value = vmm_value(vcpu);
-	printf("  %s 0x%08x  %-20s  %-7s  ", a->write ? "wrmsr" : "rdmsr", a->index,
-	       a->name, a->refused ? "refused" : "allowed");
-	if (gp)
-		puts("#GP");
-	else if (a->write)
-		puts("done");
-	else
-		printf("value 0x%llx\n", value);
-
-	if (gp == a->refused && (gp || a->write || a->value == ANY || a->value == value))
+	vmm_describe(a->write, &o, text, sizeof(text));
+	printf("  %s 0x%08x  %-20s  %-7s  %s\n", a->write ? "wrmsr" : "rdmsr", a->index,
+	       a->name, a->refused ? "refused" : "allowed", text);
+	if (o.gp == a->refused &&
+	    (o.gp || a->write || a->value == ANY || a->value == o.value))
 		return true;
 
 	puts("  ^^^^^ not as the policy says");
@@ -182,15 +170,6 @@ static bool is_same(const struct saved_policy *a, const struct saved_policy *b)
 	       !memcmp(a->rules, b->rules, a->head.nr_rules * sizeof(a->rules[0]));
 }
 
-static void create_vm(struct vmm *vm)
-{
-	struct vmm_vcpu *vcpu;
-
-	vmm_create(vm);
-	vcpu = vmm_add_vcpu(vm);
-	vmm_set_supported_cpuid(vm, vcpu);
-}
-
 int main(int argc, char **argv)
 {
 	const int made = 2 * ARRAY_SIZE(accesses);
@@ -198,21 +177,15 @@ int main(int argc, char **argv)
 	struct vmm first, second;
 	int wrong;
 
-	if (argc == 2 && !strcmp(argv[1], "--help")) {
-		fputs(usage, stdout);
-		return 0;
-	}
-	if (argc > 1)
-		vmm_fail("unknown argument %s: try --help", argv[1]);
-
-	create_vm(&first);
+	vmm_parse(argc, argv, usage, NULL, false);
+	vmm_create_supported(&first);
 	set_policy(first.vm_fd);
 	saved = save_policy(first.vm_fd);
 	show_policy(saved);
 	puts("first VM:");
 	wrong = run_guest(&first);
 
-	create_vm(&second);
+	vmm_create_supported(&second);
 	restore_policy(second.vm_fd, saved);
 	restored = save_policy(second.vm_fd);
 	puts("second VM, with the policy of the first:");

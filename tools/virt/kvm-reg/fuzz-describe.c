@@ -3,7 +3,7 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "fuzz-describe.h"
+#include "msr-fuzz.h"
 
 static const char *place_name(enum fuzz_place where)
 {
@@ -36,11 +36,6 @@ void describe_filter(const struct fuzz_filter *filter, char *s, size_t size)
 	fclose(f);
 }
 
-void describe_errno(int error, char *s, size_t size)
-{
-	snprintf(s, size, "%s", error ? strerrorname_np(error) : "set");
-}
-
 void describe_access(const struct fuzz_access *a, __u64 reasons, char *s, size_t size)
 {
 	static const char * const answers[] = {
@@ -56,10 +51,10 @@ void describe_access(const struct fuzz_access *a, __u64 reasons, char *s, size_t
 		 a->write ? "wrmsr" : "rdmsr", a->index, value, reasons, answers[a->answer]);
 }
 
-void describe_outcome(const struct fuzz_access *a, const struct fuzz_outcome *o, char *s,
+void describe_outcome(const struct fuzz_access *a, const struct vmm_outcome *o, char *s,
 		      size_t size)
 {
-	char exit[64] = "";
+	char exit[64] = "", guest[64];
 
 	if (o->exited)
 		snprintf(exit, sizeof(exit), "exit %s%s 0x%llx, ",
@@ -68,19 +63,14 @@ void describe_outcome(const struct fuzz_access *a, const struct fuzz_outcome *o,
 			 o->reason == KVM_MSR_EXIT_REASON_UNKNOWN ? "unknown" :
 			 o->reason == KVM_MSR_EXIT_REASON_INVAL ? "invalid" : "for no reason",
 			 o->data);
-	if (o->gp)
-		snprintf(s, size, "%s#GP", exit);
-	else if (a->write)
-		snprintf(s, size, "%sdone", exit);
-	else if (a->masked && !o->exited)
-		snprintf(s, size, "some value");
-	else
-		snprintf(s, size, "%svalue 0x%llx", exit, o->value);
+	vmm_describe(a->write, o, guest, sizeof(guest));
+	snprintf(s, size, "%s%s", exit, a->masked && !a->write && !o->gp && !o->exited ?
+		 "some value" : guest);
 }
 
 void describe_rules(const struct fuzz_rules *rules, char *s, size_t size)
 {
-	const __u32 nr = rules->head.nr_rules < FUZZ_RULES ? rules->head.nr_rules : FUZZ_RULES;
+	const __u32 nr = fuzz_nr_rules(rules);
 	FILE *f = fmemopen(s, size, "w");
 	__u32 i;
 

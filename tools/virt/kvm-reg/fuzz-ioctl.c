@@ -5,22 +5,21 @@
 #include <sys/ioctl.h>
 #include <sys/mman.h>
 
-#include "fuzz-ioctl.h"
-#include "vmm.h"
+#include "msr-fuzz.h"
 
 #define PAGE		4096
 
 /* Bytes that KVM is not to write over */
 #define UNTOUCHED	0xa5
 
-/* Memory with an unmapped page behind it */
+/* Memory with an unmapped page after it */
 struct room {
 	unsigned char *start;
 	size_t size;
 };
 
 static struct room bitmap_rooms[KVM_MSR_FILTER_MAX_RANGES];
-static struct room filter_room, head_room, rules_room;
+static struct room head_room, rules_room;
 
 /* Below 4 GiB, for 32-bit programs' ioctls */
 static struct room make_room(size_t size)
@@ -42,9 +41,8 @@ void fuzz_map_pages(void)
 
 	for (i = 0; i < KVM_MSR_FILTER_MAX_RANGES; i++)
 		bitmap_rooms[i] = make_room(PAGE);
-	filter_room = make_room(PAGE);
 	head_room = make_room(PAGE);
-	rules_room = make_room(FUZZ_RULES * sizeof(struct kvm_x86_reg_rule));
+	rules_room = make_room(MAX_RULES * sizeof(struct kvm_x86_reg_rule));
 }
 
 /* Where in the room something of @size bytes stands */
@@ -53,16 +51,11 @@ static unsigned char *find_place(const struct room *room, enum fuzz_place where,
 {
 	unsigned char *end = room->start + room->size;
 
-	switch (where) {
-	case ROOMY:
+	if (where == ROOMY)
 		return room->start + offset;
-	case AT_END:
-		return end - size;
-	case CUT_OFF:
-		return end - size + 1;
-	default:
+	if (where == NOWHERE)
 		return end;
-	}
+	return end - size + (where == CUT_OFF);
 }
 
 /* Put @size bytes into a room, as far as they are in it, and return their address. */
@@ -91,10 +84,13 @@ struct compat_filter {
 #define KVM_X86_SET_MSR_FILTER_COMPAT	_IOW(KVMIO, 0xc6, struct compat_filter)
 #define COMPAT_NR_IOCTL			54
 
-/* The system call of 32-bit programs; returns 0 or an errno. */
-static int compat_ioctl(int fd, unsigned int request, void *arg)
+/* The system call, or that of 32-bit programs; returns 0 or an errno. */
+static int do_ioctl(int fd, unsigned int request, void *arg, bool compat)
 {
 	long r;
+
+	if (!compat)
+		return ioctl(fd, request, arg) ? errno : 0;
 
 	asm volatile("int $0x80"
 		     : "=a" (r)
@@ -103,58 +99,39 @@ static int compat_ioctl(int fd, unsigned int request, void *arg)
 	return -(int)r;
 }
 
-static int set_compat(int fd, const struct fuzz_filter *filter, const struct kvm_msr_filter *abi)
-{
-	struct compat_filter compat = { .flags = abi->flags };
-	void *arg;
-	int i;
-
-	for (i = 0; i < KVM_MSR_FILTER_MAX_RANGES; i++)
-		compat.ranges[i] = (struct compat_range) {
-			.flags = abi->ranges[i].flags,
-			.nmsrs = abi->ranges[i].nmsrs,
-			.base = abi->ranges[i].base,
-			.bitmap = (unsigned long)abi->ranges[i].bitmap,
-		};
-	arg = place(&filter_room, filter->place, 0, &compat, sizeof(compat));
-	return compat_ioctl(fd, KVM_X86_SET_MSR_FILTER_COMPAT, arg);
-}
-
-static int set_native(int fd, const struct fuzz_filter *filter, const struct kvm_msr_filter *abi)
-{
-	void *arg = place(&filter_room, filter->place, 0, abi, sizeof(*abi));
-
-	return ioctl(fd, KVM_X86_SET_MSR_FILTER, arg) ? errno : 0;
-}
-
 int fuzz_set_filter(int fd, const struct fuzz_filter *filter)
 {
+	struct compat_filter compat = { .flags = filter->abi.flags };
 	struct kvm_msr_filter abi = filter->abi;
+	struct kvm_msr_filter_range *range;
 	const struct fuzz_bitmap *b;
 	int i;
 
 	for (i = 0; i < KVM_MSR_FILTER_MAX_RANGES; i++) {
 		b = &filter->bitmaps[i];
-		abi.ranges[i].bitmap = place(&bitmap_rooms[i], b->place, b->offset, b->bytes,
-					     b->size);
+		range = &abi.ranges[i];
+		range->bitmap = place(&bitmap_rooms[i], b->place, b->offset, b->bytes, b->size);
+		compat.ranges[i] = (struct compat_range) {
+			.flags = range->flags,
+			.nmsrs = range->nmsrs,
+			.base = range->base,
+			.bitmap = (unsigned long)range->bitmap,
+		};
 	}
-	return filter->compat ? set_compat(fd, filter, &abi) : set_native(fd, filter, &abi);
-}
-
-static int do_ioctl(int fd, unsigned int request, void *arg, bool compat)
-{
-	if (compat)
-		return compat_ioctl(fd, request, arg);
-	return ioctl(fd, request, arg) ? errno : 0;
+	if (filter->compat)
+		return do_ioctl(fd, KVM_X86_SET_MSR_FILTER_COMPAT,
+				place(&head_room, filter->place, 0, &compat, sizeof(compat)),
+				true);
+	return do_ioctl(fd, KVM_X86_SET_MSR_FILTER,
+			place(&head_room, filter->place, 0, &abi, sizeof(abi)), false);
 }
 
 int fuzz_set_rules(int fd, const struct fuzz_rules *rules)
 {
-	const __u32 nr = rules->head.nr_rules < FUZZ_RULES ? rules->head.nr_rules : FUZZ_RULES;
 	struct kvm_x86_reg_rules head = rules->head;
 
 	head.rules = (unsigned long)place(&rules_room, rules->rules_place, 0, rules->rules,
-					  nr * sizeof(*rules->rules));
+					  fuzz_nr_rules(rules) * sizeof(*rules->rules));
 	return do_ioctl(fd, KVM_X86_SET_REG_RULES,
 			place(&head_room, rules->place, 0, &head, sizeof(head)),
 			rules->compat);
@@ -189,7 +166,7 @@ static const char *wrong_rules(const unsigned char *bytes, int error,
 		return NULL;
 	for (bytes += size; bytes < end; bytes++)
 		if (*bytes != UNTOUCHED)
-			return "something behind the rules";
+			return "something after the rules";
 	return NULL;
 }
 

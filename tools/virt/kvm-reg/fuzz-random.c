@@ -1,6 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0
-#include "fuzz-random.h"
-#include "vmm.h"
+#include "msr-fuzz.h"
 
 /* MSRs that KVM has on at least one vendor */
 static const __u32 known[] = {
@@ -78,18 +77,8 @@ __u32 edge(void)
 
 __u64 any_value(void)
 {
-	switch (below(6)) {
-	case 0:
-		return 0;
-	case 1:
-		return 1;
-	case 2:
-		return ~0ULL;
-	case 3:
-		return 0x0007040600070406;	/* as PAT has it */
-	case 4:
-		return 1ULL << below(64);
-	default:
-		return random64();
-	}
+	const __u64 pat = 0x0007040600070406, any = random64();
+	const __u64 values[] = { 0, 1, ~0ULL, pat, 1ULL << any % 64, any };
+
+	return pick(values);
 }

@@ -16,9 +16,16 @@
  */
 #include "vmm.h"
 
-	.macro	emulation_prefix
+	.macro	accesses access, emulated=0
+1:
+	.if	\emulated
 	ud2
 	.ascii	"kvm"
+	.endif
+	\access
+	decl	%esi
+	jnz	1b
+	outb	%al, $PORT_DONE
 	.endm
 
 	.section .rodata
@@ -29,30 +36,13 @@
 guest_begin:
 
 guest_rdmsr:
-	rdmsr
-	decl	%esi
-	jnz	guest_rdmsr
-	outb	%al, $PORT_DONE
-
+	accesses rdmsr
 guest_wrmsr:
-	wrmsr
-	decl	%esi
-	jnz	guest_wrmsr
-	outb	%al, $PORT_DONE
-
+	accesses wrmsr
 guest_emulated_rdmsr:
-	emulation_prefix
-	rdmsr
-	decl	%esi
-	jnz	guest_emulated_rdmsr
-	outb	%al, $PORT_DONE
-
+	accesses rdmsr, emulated=1
 guest_emulated_wrmsr:
-	emulation_prefix
-	wrmsr
-	decl	%esi
-	jnz	guest_emulated_wrmsr
-	outb	%al, $PORT_DONE
+	accesses wrmsr, emulated=1
 
 /* Vector 13: skip the two bytes of RDMSR or WRMSR.  SP points at the old IP. */
 guest_gp:

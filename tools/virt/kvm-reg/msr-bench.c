@@ -14,9 +14,9 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "model.h"
 #include "vmm.h"
 
-#define READ_WRITE	(KVM_MSR_FILTER_READ | KVM_MSR_FILTER_WRITE)
 #define FULL_BITMAP	0x600		/* bytes, the most that a range may have */
 #define SMALL_RANGE	64		/* MSRs */
 #define FULL_RANGE	(FULL_BITMAP * 8)
@@ -30,8 +30,6 @@
  */
 #define RULES_ELSEWHERE		0x00008000U
 #define RULES_APART		0x00100000U
-#define MAX_RULES		4096
-#define MAX_MASKED		64	/* for a register */
 
 /*
  * A batch of accesses is short enough (2 million instructions) to fall between
@@ -89,7 +87,7 @@ static void make_nested(struct kvm_x86_reg_rule *rule, int i)
 
 static void make_masked(struct kvm_x86_reg_rule *rule, int i)
 {
-	rule->access = KVM_X86_REG_RULE_WRITE;
+	rule->access = WR;
 	rule->mask = 1ULL << i % 64;
 }
 
@@ -195,30 +193,6 @@ static const struct target targets[] = {
 	{ .index = SYSENTER_CS, .passed_through = true, .allowed_only = true },
 };
 
-/* Installing a policy, into a VM with idle vCPUs, or with one that runs */
-struct install {
-	const char *name;
-	bool replace;
-	bool pause;		/* before each */
-	bool running;
-	int nr_idle;
-};
-
-static const struct install installs[] = {
-	{ "install-0-vcpus-", .nr_idle = 0 },
-	{ "install-0-vcpus-after-pause-", .nr_idle = 0, .pause = true },
-	{ "install-1-vcpu-", .nr_idle = 1 },
-	{ "install-4-vcpus-", .nr_idle = 4 },
-	{ "install-running-vcpu-", .running = true, .pause = true },
-	{ "replace-0-vcpus-", true, .nr_idle = 0 },
-	{ "replace-1-vcpu-", true, .nr_idle = 1 },
-	{ "replace-4-vcpus-", true, .nr_idle = 4 },
-	{ "replace-0-vcpus-after-pause-", true, .nr_idle = 0, .pause = true },
-	{ "replace-1-vcpu-after-pause-", true, .nr_idle = 1, .pause = true },
-	{ "replace-4-vcpus-after-pause-", true, .nr_idle = 4, .pause = true },
-	{ "replace-running-vcpu-", true, .running = true, .pause = true },
-};
-
 /* Pauses make a difference to the unpatched kernel, hence to filters only. */
 #define INSTALLED_AFTER_PAUSE	(1 << RANGE_1 | 1 << FULL_RANGES_16)
 #define INSTALLED		(INSTALLED_AFTER_PAUSE | SOME_RULES)
@@ -227,20 +201,57 @@ static const struct install installs[] = {
 #define INSTALLED_AT_FIRST	(INSTALLED | 1 << RULES_NESTED | 1 << RULES_STAGGERED | \
 				 1 << RULES_WIDE)
 
-/* What installing takes: the one or the other */
-struct policy {
-	bool is_rules;
-	struct kvm_msr_filter filter;
-	struct kvm_x86_reg_rules rules;
+/* Installing a policy, into a VM with idle vCPUs, or with one that runs */
+struct install {
+	const char *name;
+	bool replace;
+	bool pause;		/* before each */
+	bool running;
+	int nr_idle;
+	unsigned int sizes;
 };
 
-static unsigned int nr_accesses = DEFAULT_ACCESSES;
-static unsigned int nr_installs = DEFAULT_INSTALLS;
-static bool list_only;
+static const struct install installs[] = {
+	{ "install-0-vcpus-", .nr_idle = 0, .sizes = INSTALLED_AT_FIRST },
+	{ "install-0-vcpus-after-pause-", .nr_idle = 0, .pause = true,
+	  .sizes = INSTALLED_AFTER_PAUSE },
+	{ "install-1-vcpu-", .nr_idle = 1, .sizes = INSTALLED },
+	{ "install-4-vcpus-", .nr_idle = 4, .sizes = INSTALLED },
+	{ "install-running-vcpu-", .running = true, .pause = true, .sizes = INSTALLED },
+	{ "replace-0-vcpus-", true, .nr_idle = 0, .sizes = INSTALLED },
+	{ "replace-1-vcpu-", true, .nr_idle = 1, .sizes = INSTALLED },
+	{ "replace-4-vcpus-", true, .nr_idle = 4, .sizes = INSTALLED },
+	{ "replace-0-vcpus-after-pause-", true, .nr_idle = 0, .pause = true,
+	  .sizes = INSTALLED_AFTER_PAUSE },
+	{ "replace-1-vcpu-after-pause-", true, .nr_idle = 1, .pause = true,
+	  .sizes = INSTALLED_AFTER_PAUSE },
+	{ "replace-4-vcpus-after-pause-", true, .nr_idle = 4, .pause = true,
+	  .sizes = INSTALLED_AFTER_PAUSE },
+	{ "replace-running-vcpu-", true, .running = true, .pause = true,
+	  .sizes = INSTALLED },
+};
+
+static unsigned long long nr_accesses = DEFAULT_ACCESSES;
+static unsigned long long nr_installs = DEFAULT_INSTALLS;
+static unsigned long long list_only;
+
+static const struct vmm_option options[] = {
+	{ "--list", &list_only },
+	{ "--accesses=", &nr_accesses },
+	{ "--installs=", &nr_installs },
+	{ }
+};
+
+static char **patterns;		/* of what is to be measured; none: all */
+static unsigned int nr_chosen;
 
 static __u8 allow_bits[FULL_BITMAP];	/* all ones, by main() */
 static __u8 deny_bits[FULL_BITMAP];
 static struct kvm_x86_reg_rule rules[MAX_RULES];
+
+/* The policy that was made last is the one or the other. */
+static struct kvm_msr_filter filter;
+static struct kvm_x86_reg_rules list;
 
 static const char usage[] =
 	"Usage: msr-bench [OPTION]... [NAME]...\n"
@@ -255,9 +266,8 @@ static const char usage[] =
 	"  --help          print this\n"
 	"\n"
 	"COST is nanoseconds of CLOCK_MONOTONIC.  It is instructions, repeatable to\n"
-	"0.1 %, in a machine run by\n"
-	"  qemu-system-x86_64 -M q35 -cpu EPYC,+svm,+npt,-xsavec -smp 1\n"
-	"    -accel tcg,thread=single -icount shift=0,sleep=off ...\n"
+	"0.1 %, on one processor in QEMU with\n"
+	"  -accel tcg,thread=single -icount shift=0,sleep=off\n"
 	"\n"
 	"rdmsr-*, wrmsr-*: an access, with its part of the guest's loop (two\n"
 	"instructions), VM exit and entry.  Its cost is that of the cheapest of 40 batches,\n"
@@ -299,28 +309,15 @@ static void print_cost(const char *name, __u64 total, __u64 count)
 	fflush(stdout);
 }
 
-/* Can this kernel have policies of @size?  If not, say so. */
-static bool has_size(struct vmm *vm, const char *name, const struct size *size)
-{
-	const __u32 max = vmm_max_reg_rules(vm);
-
-	if (!size->rules || (max && max >= (__u32)size->nr))
-		return true;
-
-	printf("%s\t-\n", name);
-	return false;
-}
-
-/* Ranges that are elsewhere, but for the last, if the effect takes one. */
-static void make_filter(struct kvm_msr_filter *filter, const struct size *size, __u32 index,
-			const struct effect *effect)
+/* Ranges that do not have the MSR, but for the last, if the effect takes one. */
+static void make_filter(const struct size *size, __u32 index, const struct effect *effect)
 {
 	int i;
 
-	*filter = (struct kvm_msr_filter) { .flags = KVM_MSR_FILTER_DEFAULT_ALLOW };
+	filter = (struct kvm_msr_filter) { .flags = KVM_MSR_FILTER_DEFAULT_ALLOW };
 	for (i = 0; i < size->nr; i++) {
-		filter->ranges[i] = (struct kvm_msr_filter_range) {
-			.flags = READ_WRITE,
+		filter.ranges[i] = (struct kvm_msr_filter_range) {
+			.flags = RD | WR,
 			.nmsrs = size->nmsrs,
 			.base = RANGES_ELSEWHERE + i * FULL_RANGE,
 			.bitmap = allow_bits,
@@ -328,59 +325,55 @@ static void make_filter(struct kvm_msr_filter *filter, const struct size *size, 
 	}
 	if (effect->silent)
 		return;
-	filter->ranges[size->nr - 1].base = index & ~(SMALL_RANGE - 1);
-	filter->ranges[size->nr - 1].bitmap = effect->denies ? deny_bits : allow_bits;
+	filter.ranges[size->nr - 1].base = index & ~(SMALL_RANGE - 1);
+	filter.ranges[size->nr - 1].bitmap = effect->denies ? deny_bits : allow_bits;
 }
 
-/* Rules that are elsewhere, but for the last; if there is none, the default. */
-static void make_rules(struct kvm_x86_reg_rules *list, const struct size *size, __u32 index,
-		       const struct effect *effect)
+/* Rules that do not have the MSR, but for the last; if there is none, the default. */
+static void make_rules(const struct size *size, __u32 index, const struct effect *effect)
 {
 	int i;
 
 	for (i = 0; i < size->nr; i++) {
 		rules[i] = (struct kvm_x86_reg_rule) {
-			.access = KVM_X86_REG_RULE_READ | KVM_X86_REG_RULE_WRITE,
+			.access = RD | WR,
 			.action = KVM_X86_REG_RULE_GP,
 		};
 		(size->make ?: make_apart)(&rules[i], i);
 	}
 	if (size->nr)
 		rules[size->nr - 1] = (struct kvm_x86_reg_rule) {
-			.access = KVM_X86_REG_RULE_READ | KVM_X86_REG_RULE_WRITE,
+			.access = RD | WR,
 			.action = effect->action,
 			.first = index,
 			.last = index,
 			.value = effect->action == KVM_X86_REG_RULE_IGNORE ? ANSWER : 0,
 		};
 
-	*list = (struct kvm_x86_reg_rules) {
+	list = (struct kvm_x86_reg_rules) {
 		.nr_rules = size->nr,
 		.rules = (unsigned long)rules,
 	};
 	if (!size->nr)
-		list->msr_default = effect->action;
+		list.msr_default = effect->action;
 	else if (effect->action == KVM_X86_REG_RULE_ALLOW)
-		list->msr_default = KVM_X86_REG_RULE_EXIT;
+		list.msr_default = KVM_X86_REG_RULE_EXIT;
 }
 
-/* A policy that has @effect on @index; there is one of rules at a time. */
-static void make_policy(struct policy *policy, const struct size *size, __u32 index,
-			const struct effect *effect)
+static void make_policy(const struct size *size, __u32 index, const struct effect *effect)
 {
-	policy->is_rules = size->rules;
 	if (size->rules)
-		make_rules(&policy->rules, size, index, effect);
+		make_rules(size, index, effect);
 	else
-		make_filter(&policy->filter, size, index, effect);
+		make_filter(size, index, effect);
 }
 
-static void set_policy(struct vmm *vm, const struct policy *policy)
+static void set_policy(struct vmm *vm, const struct size *size)
 {
-	if (policy->is_rules)
-		vmm_set_reg_rules(vm, &policy->rules);
+	if (size->rules)
+		vmm_set_reg_rules(vm, &list);
 	else
-		vmm_set_msr_filter(vm, &policy->filter);
+		vmm_set_msr_filter(vm, &filter);
 }
 
 /* Run the guest to its end and return how often it exited to userspace. */
@@ -403,17 +396,6 @@ static void check_count(const char *name, const char *what, __u64 got, __u64 wan
 	if (got != want)
 		vmm_fail("%s: %llu %s, not %llu: KVM does not do what the name says",
 			 name, got, what, want);
-}
-
-/* Did the guest's last accesses end as @fate says, reads with @value? */
-static void check_guest(struct vmm *vm, struct vmm_vcpu *vcpu, const char *name,
-			const struct vmm_access *a, __u64 value, enum fate fate)
-{
-	check_count(name, "accesses missing", vmm_left(vcpu), 0);
-	check_count(name, "#GPs", vmm_faults(vm), fate == FAULTS ? a->times : 0);
-	if (a->write || fate == FAULTS)
-		return;
-	check_count(name, "read", vmm_value(vcpu), value);
 }
 
 /* Interrupts make VM-exits as well, but few; hardware's own accesses make none. */
@@ -452,14 +434,17 @@ static __u64 time_accesses(struct vmm *vm, struct vmm_vcpu *vcpu, const struct a
 	__u64 start, cost, vm_exits;
 
 	vmm_start(vm, vcpu, &access);
-	vm_exits = vmm_exits(vcpu);
+	vm_exits = vmm_stat(vcpu, "exits");
 	start = now();
 	exits = run_accesses(vcpu);
 	cost = now() - start;
 
-	check_vm_exits(a->name, vmm_exits(vcpu) - vm_exits, times, a->fate);
+	check_vm_exits(a->name, vmm_stat(vcpu, "exits") - vm_exits, times, a->fate);
 	check_count(a->name, "exits to userspace", exits, a->fate == EXITS ? times : 0);
-	check_guest(vm, vcpu, a->name, &access, performed ? t->value : a->answer, a->fate);
+	check_count(a->name, "accesses missing", vmm_left(vcpu), 0);
+	check_count(a->name, "#GPs", vmm_faults(vm), a->fate == FAULTS ? times : 0);
+	if (!t->write && a->fate != FAULTS)
+		check_count(a->name, "read", vmm_value(vcpu), performed ? t->value : a->answer);
 	return cost;
 }
 
@@ -510,22 +495,19 @@ static void measure_effect(const char *name, const struct target *t, const struc
 		/* The default ignores reads with 0. */
 		.answer = effect->fate == IGNORED && !size->nr ? 0 : ANSWER,
 	};
-	struct policy policy;
 	struct vmm_vcpu *vcpu;
 	struct vmm vm;
 
 	vmm_create(&vm);
-	if (has_size(&vm, name, size)) {
-		vcpu = vmm_add_vcpu(&vm);
-		if (t->hyperv)
-			vmm_set_hyperv_cpuid(vcpu);
-		make_policy(&policy, size, t->index, effect);
-		if (size != &sizes[NO_POLICY])
-			set_policy(&vm, &policy);
-		if (effect->exits && !size->rules)
-			vmm_set_msr_exits(&vm, KVM_MSR_EXIT_REASON_FILTER);
-		measure_accesses(&vm, &a);
-	}
+	vcpu = vmm_add_vcpu(&vm);
+	if (t->hyperv)
+		vmm_set_hyperv_cpuid(vcpu);
+	make_policy(size, t->index, effect);
+	if (size != &sizes[NO_POLICY])
+		set_policy(&vm, size);
+	if (effect->exits && !size->rules)
+		vmm_set_msr_exits(&vm, KVM_MSR_EXIT_REASON_FILTER);
+	measure_accesses(&vm, &a);
 	vmm_destroy(&vm);
 }
 
@@ -544,26 +526,6 @@ static void *run_loop(void *vcpu)
 	return NULL;
 }
 
-static void start_running(struct vmm *vm, pthread_t *thread)
-{
-	const struct vmm_access access = { .index = looped.index, .times = ~0U };
-	struct vmm_vcpu *vcpu = vmm_add_vcpu(vm);
-
-	vmm_start(vm, vcpu, &access);
-	if (pthread_create(thread, NULL, run_loop, vcpu))
-		vmm_fail("pthread_create: no thread for a vCPU: free some memory");
-}
-
-static void stop_running(struct vmm *vm, pthread_t thread)
-{
-	struct kvm_msr_filter filter;
-
-	vmm_set_msr_exits(vm, KVM_MSR_EXIT_REASON_FILTER);
-	make_filter(&filter, &sizes[RANGE_1], looped.index, &refuses);
-	vmm_set_msr_filter(vm, &filter);
-	pthread_join(thread, NULL);
-}
-
 /* A VM to install policies in, with its vCPUs */
 struct host {
 	struct vmm vm;
@@ -572,27 +534,36 @@ struct host {
 	pthread_t thread;
 };
 
-/* vCPUs that have run, and stay in userspace from then on */
-static void add_idle(struct host *host)
+static void start_running(struct host *host)
 {
-	const struct vmm_access access = { .index = refused.index, .times = 1 };
+	const struct vmm_access access = { .index = looped.index, .times = ~0U };
 	struct vmm_vcpu *vcpu = vmm_add_vcpu(&host->vm);
 
 	vmm_start(&host->vm, vcpu, &access);
-	run_accesses(vcpu);
-	check_count(host->name, "read", vmm_value(vcpu), refused.value);
+	if (pthread_create(&host->thread, NULL, run_loop, vcpu))
+		vmm_fail("pthread_create: no thread for a vCPU: free some memory");
+}
+
+static void stop_running(struct host *host)
+{
+	vmm_set_msr_exits(&host->vm, KVM_MSR_EXIT_REASON_FILTER);
+	make_filter(&sizes[RANGE_1], looped.index, &refuses);
+	vmm_set_msr_filter(&host->vm, &filter);
+	pthread_join(host->thread, NULL);
 }
 
 static void host_create(struct host *host, const char *name, const struct install *in)
 {
+	const struct accesses a = { name, &refused, EMULATED, 0 };
 	int i;
 
 	*host = (struct host) { .name = name, .in = in };
 	vmm_create(&host->vm);
+	/* vCPUs that have run, and stay in userspace from then on */
 	for (i = 0; i < in->nr_idle; i++)
-		add_idle(host);
+		time_accesses(&host->vm, vmm_add_vcpu(&host->vm), &a, 1);
 	if (in->running)
-		start_running(&host->vm, &host->thread);
+		start_running(host);
 }
 
 /* Does the policy that was installed last hold?  An idle vCPU knows. */
@@ -605,7 +576,7 @@ static void host_destroy(struct host *host)
 		vmm_add_vcpu(vm);
 	time_accesses(vm, &vm->vcpus[vm->nr_vcpus - 1], &a, 1);
 	if (host->in->running)
-		stop_running(vm, host->thread);
+		stop_running(host);
 	vmm_destroy(vm);
 }
 
@@ -613,59 +584,38 @@ static void pause_install(struct host *host)
 {
 	const struct timespec pause = { .tv_nsec = PAUSE_NS };
 	struct vmm_vcpu *vcpu = &host->vm.vcpus[0];
-	__u64 exits = host->in->running ? vmm_exits(vcpu) : 0;
+	__u64 exits = host->in->running ? vmm_stat(vcpu, "exits") : 0;
 
 	nanosleep(&pause, NULL);
-	if (host->in->running && vmm_exits(vcpu) == exits)
+	if (host->in->running && vmm_stat(vcpu, "exits") == exits)
 		vmm_fail("%s: the vCPU does not run", host->name);
 }
 
-static __u64 time_install(struct host *host, const struct policy *policy)
+/*
+ * Into a new VM each time, or again and again into one; the first few do not count.
+ * What stops a running vCPU takes the place of a filter: it is made for each.
+ */
+static void time_installs(const char *name, const struct install *in, const struct size *size,
+			  __u64 *costs)
 {
+	const unsigned int nr = WARM_UP_INSTALLS + nr_installs;
+	struct host host;
+	unsigned int i;
 	__u64 start;
 
-	if (host->in->pause)
-		pause_install(host);
-	start = now();
-	set_policy(&host->vm, policy);
-	return now() - start;
-}
-
-static __u64 time_first(const char *name, const struct install *in, const struct policy *policy)
-{
-	struct host host;
-	__u64 cost;
-
-	host_create(&host, name, in);
-	cost = time_install(&host, policy);
-	host_destroy(&host);
-	return cost;
-}
-
-/* A new VM for each */
-static void time_firsts(const char *name, const struct install *in, const struct policy *policy,
-			__u64 *costs)
-{
-	unsigned int i;
-
-	for (i = 0; i < WARM_UP_INSTALLS; i++)
-		time_first(name, in, policy);
-	for (i = 0; i < nr_installs; i++)
-		costs[i] = time_first(name, in, policy);
-}
-
-static void time_replaces(const char *name, const struct install *in,
-			  const struct policy *policy, __u64 *costs)
-{
-	struct host host;
-	unsigned int i;
-
-	host_create(&host, name, in);
-	for (i = 0; i < WARM_UP_INSTALLS; i++)
-		time_install(&host, policy);
-	for (i = 0; i < nr_installs; i++)
-		costs[i] = time_install(&host, policy);
-	host_destroy(&host);
+	for (i = 0; i < nr; i++) {
+		if (!in->replace || !i)
+			host_create(&host, name, in);
+		make_policy(size, refused.index, &refuses);
+		if (in->pause)
+			pause_install(&host);
+		start = now();
+		set_policy(&host.vm, size);
+		if (i >= WARM_UP_INSTALLS)
+			costs[i - WARM_UP_INSTALLS] = now() - start;
+		if (!in->replace || i == nr - 1)
+			host_destroy(&host);
+	}
 }
 
 static int compare_costs(const void *a, const void *b)
@@ -675,57 +625,34 @@ static int compare_costs(const void *a, const void *b)
 	return *x < *y ? -1 : *x > *y;
 }
 
-static void print_median(const char *name, __u64 *costs)
-{
-	qsort(costs, nr_installs, sizeof(*costs), compare_costs);
-	print_cost(name, costs[nr_installs / 2], 1);
-}
-
-static void print_mean(const char *name, const __u64 *costs)
+/* The mean, or if a few may be out of all proportion, the median */
+static void print_costs(const char *name, __u64 *costs, bool median)
 {
 	__u64 total = 0;
 	unsigned int i;
 
+	qsort(costs, nr_installs, sizeof(*costs), compare_costs);
 	for (i = 0; i < nr_installs; i++)
 		total += costs[i];
-	print_cost(name, total, nr_installs);
-}
-
-static bool kernel_has_size(const char *name, const struct size *size)
-{
-	struct vmm vm;
-	bool has;
-
-	vmm_create(&vm);
-	has = has_size(&vm, name, size);
-	vmm_destroy(&vm);
-	return has;
+	if (median)
+		print_cost(name, costs[nr_installs / 2], 1);
+	else
+		print_cost(name, total, nr_installs);
 }
 
 static void measure_install(const char *name, const struct install *in, const struct size *size)
 {
-	struct policy policy;
-	__u64 *costs;
+	__u64 *costs = calloc(nr_installs, sizeof(*costs));
 
-	if (!kernel_has_size(name, size))
-		return;
-	costs = calloc(nr_installs, sizeof(*costs));
 	if (!costs)
 		vmm_fail("%s: no memory for so many --installs", name);
-	make_policy(&policy, size, refused.index, &refuses);
-	if (in->replace)
-		time_replaces(name, in, &policy, costs);
-	else
-		time_firsts(name, in, &policy, costs);
+	time_installs(name, in, size, costs);
 	/* A vCPU's turn is 100 times longer, and may or may not come up in between. */
-	if (in->running)
-		print_median(name, costs);
-	else
-		print_mean(name, costs);
+	print_costs(name, costs, in->running);
 	free(costs);
 }
 
-/* The number behind "bytes: " in the VM's file in debugfs */
+/* The number after "bytes: " in the VM's file in debugfs */
 static __u64 read_bytes(struct vmm *vm, const char *name)
 {
 	unsigned long long bytes;
@@ -752,140 +679,99 @@ static void measure_bytes(const char *name, const struct size *size)
 		.nr_rules = MAX_RULES,
 		.rules = (unsigned long)rules,
 	};
-	struct policy policy;
 	struct vmm vm;
 
 	vmm_create(&vm);
-	/* The file came with the rules, and shows filters as well. */
-	if (has_size(&vm, name, &sizes[RULES_4096])) {
-		make_policy(&policy, size, refused.index, &refuses);
-		set_policy(&vm, &policy);
-		vmm_get_reg_rules(&vm, &in_force);
-		check_count(name, "rules in force", in_force.nr_rules, size->rules ? size->nr : 0);
-		print_cost(name, read_bytes(&vm, name), 1);
-	}
+	make_policy(size, refused.index, &refuses);
+	set_policy(&vm, size);
+	vmm_get_reg_rules(&vm, &in_force);
+	check_count(name, "rules in force", in_force.nr_rules, size->rules ? size->nr : 0);
+	print_cost(name, read_bytes(&vm, name), 1);
 	vmm_destroy(&vm);
 }
 
-/* Is measurement @name to be made?  Count it if asked for; with --list, print it. */
-static bool selected(const char *name, char **patterns, int *chosen)
+/* Is measurement @name asked for? */
+static bool is_chosen(const char *name)
 {
-	bool wanted = !*patterns;
+	char **pattern = patterns;
 
-	for (; *patterns && !wanted; patterns++)
-		wanted = !fnmatch(*patterns, name, 0);
-	if (!wanted)
-		return false;
-
-	++*chosen;
-	if (list_only)
-		puts(name);
-	return !list_only;
+	while (*pattern && fnmatch(*pattern, name, 0))
+		pattern++;
+	return *pattern || pattern == patterns;
 }
 
-static void measure_target(const struct target *t, char **patterns, int *chosen)
+/*
+ * The next of the @wanted sizes after @size to measure, and the measurement's name; NULL
+ * after the last.  With --list, print the names only.
+ */
+static const struct size *next_size(const struct size *size, unsigned int wanted,
+				    const char *prefix, char name[64])
 {
+	bool needs_rules;
+
+	for (size = size ? size + 1 : sizes; size < sizes + NR_SIZES; size++) {
+		if (!(wanted & 1 << (size - sizes)))
+			continue;
+		snprintf(name, 64, "%s%s", prefix, size->name);
+		if (!is_chosen(name))
+			continue;
+
+		nr_chosen++;
+		/* The file in debugfs came with the rules, and shows filters as well. */
+		needs_rules = size->rules || !strcmp(prefix, "bytes-");
+		if (list_only)
+			puts(name);
+		else if (needs_rules && vmm_max_reg_rules() < MAX_RULES)
+			printf("%s\t-\n", name);
+		else
+			return size;
+	}
+	return NULL;
+}
+
+static void measure_target(const struct target *t)
+{
+	const struct size *size = NULL;
 	const struct effect *effect;
-	unsigned int wanted;
-	char name[64];
-	int i;
+	char prefix[48], name[64];
 
 	for (effect = effects; effect < effects + ARRAY_SIZE(effects); effect++) {
-		wanted = t->allowed_only && effect->fate != EMULATED ? 0 : effect->sizes;
-		for (i = 0; i < NR_SIZES; i++) {
-			if (!(wanted & 1 << i))
-				continue;
-			snprintf(name, sizeof(name), "%s-0x%x-%s%s", t->write ? "wrmsr" : "rdmsr",
-				 t->index, effect->name, sizes[i].name);
-			if (selected(name, patterns, chosen))
-				measure_effect(name, t, effect, &sizes[i]);
-		}
-	}
-}
-
-static void measure_installs(const struct install *in, char **patterns, int *chosen)
-{
-	const bool at_first = !in->pause && !in->replace && !in->running && !in->nr_idle;
-	const unsigned int installed = at_first ? INSTALLED_AT_FIRST :
-				       in->pause && !in->running ? INSTALLED_AFTER_PAUSE :
-								   INSTALLED;
-	char name[64];
-	int i;
-
-	for (i = 0; i < NR_SIZES; i++) {
-		if (!(installed & 1 << i))
+		if (t->allowed_only && effect->fate != EMULATED)
 			continue;
-		snprintf(name, sizeof(name), "%s%s", in->name, sizes[i].name);
-		if (selected(name, patterns, chosen))
-			measure_install(name, in, &sizes[i]);
+		snprintf(prefix, sizeof(prefix), "%s-0x%x-%s", t->write ? "wrmsr" : "rdmsr",
+			 t->index, effect->name);
+		while ((size = next_size(size, effect->sizes, prefix, name)))
+			measure_effect(name, t, effect, size);
 	}
 }
 
-static void measure_memory(char **patterns, int *chosen)
+static void measure_installs(const struct install *in)
 {
+	const struct size *size = NULL;
 	char name[64];
-	int i;
 
-	for (i = 0; i < NR_SIZES; i++) {
-		if (!(INSTALLED_AT_FIRST & 1 << i))
-			continue;
-		snprintf(name, sizeof(name), "bytes-%s", sizes[i].name);
-		if (selected(name, patterns, chosen))
-			measure_bytes(name, &sizes[i]);
-	}
-}
-
-/* Make the measurements that @patterns name, and return how many they are. */
-static int measure(char **patterns)
-{
-	int chosen = 0;
-	size_t i;
-
-	for (i = 0; i < ARRAY_SIZE(targets); i++)
-		measure_target(&targets[i], patterns, &chosen);
-	for (i = 0; i < ARRAY_SIZE(installs); i++)
-		measure_installs(&installs[i], patterns, &chosen);
-	measure_memory(patterns, &chosen);
-	return chosen;
-}
-
-static unsigned int parse_count(const char *arg)
-{
-	const char *digits = strchr(arg, '=') + 1;
-	unsigned long n;
-	char *end;
-
-	n = strtoul(digits, &end, 10);
-	if (end == digits || *end || n < 1 || n > 10000000)
-		vmm_fail("%s: give a number from 1 to 10000000", arg);
-	return n;
-}
-
-static void parse_option(const char *arg)
-{
-	if (!strcmp(arg, "--help")) {
-		fputs(usage, stdout);
-		exit(0);
-	}
-	if (!strcmp(arg, "--list"))
-		list_only = true;
-	else if (!strncmp(arg, "--accesses=", strlen("--accesses=")))
-		nr_accesses = parse_count(arg);
-	else if (!strncmp(arg, "--installs=", strlen("--installs=")))
-		nr_installs = parse_count(arg);
-	else
-		vmm_fail("unknown option %s: try --help", arg);
+	while ((size = next_size(size, in->sizes, in->name, name)))
+		measure_install(name, in, size);
 }
 
 int main(int argc, char **argv)
 {
-	int i;
+	const struct size *size = NULL;
+	char name[64];
+	size_t i;
 
-	for (i = 1; i < argc && argv[i][0] == '-'; i++)
-		parse_option(argv[i]);
+	patterns = vmm_parse(argc, argv, usage, options, true);
+	if (!nr_accesses || !nr_installs)
+		vmm_fail("--accesses and --installs: give a number from 1 on");
 	memset(allow_bits, 0xff, sizeof(allow_bits));
 
-	if (!measure(argv + i))
+	for (i = 0; i < ARRAY_SIZE(targets); i++)
+		measure_target(&targets[i]);
+	for (i = 0; i < ARRAY_SIZE(installs); i++)
+		measure_installs(&installs[i]);
+	while ((size = next_size(size, INSTALLED_AT_FIRST, "bytes-", name)))
+		measure_bytes(name, size);
+	if (!nr_chosen)
 		vmm_fail("no measurement is named so: try --list");
 	return 0;
 }

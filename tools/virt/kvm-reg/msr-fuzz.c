@@ -16,7 +16,6 @@
 #define _GNU_SOURCE
 #include <cpuid.h>
 #include <errno.h>
-#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -24,10 +23,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-#include "fuzz-describe.h"
-#include "fuzz-ioctl.h"
-#include "fuzz-round.h"
-#include "vmm.h"
+#include "msr-fuzz.h"
 
 #define TSC		0x10
 #define COUNTER0	0xc1
@@ -35,7 +31,6 @@
 #define SYSENTER_ESP	0x175
 #define SYSENTER_EIP	0x176
 #define PT_OUTPUT_MASK	0x561
-#define TSC_DEADLINE	0x6e0
 #define STIMER0_CONFIG	0x400000b0
 #define STIMER3_COUNT	0x400000b7
 #define EFER		0xc0000080
@@ -56,16 +51,19 @@ static unsigned long long seed;
 static unsigned long long nr_rounds = 100;
 static unsigned long long only_round = EVERY_ROUND;
 static unsigned long long retries;
-static enum fuzz_kernel kernel = FUZZ_PATCHED;
+static unsigned long long list_only;
+static unsigned long long kernel;	/* enum fuzz_kernel */
 
-static const struct setting {
-	const char *name;
-	unsigned long long *value;
-} settings[] = {
+static FILE *output;		/* of a group of rounds */
+
+static const struct vmm_option options[] = {
 	{ "--seed=", &seed },
 	{ "--rounds=", &nr_rounds },
 	{ "--round=", &only_round },
 	{ "--retries=", &retries },
+	{ "--base", &kernel },
+	{ "--list", &list_only },
+	{ }
 };
 
 static const char usage[] =
@@ -75,8 +73,9 @@ static const char usage[] =
 	"under each.  One line per round, tab-separated:\n"
 	"\n"
 	"  round, \"filter\" or \"rules\", hash of all that was seen, accesses, a count for each\n"
-	"  weakness of the unpatched filter that was met, a count for each of the cases that\n"
-	"  rules can come to, outcomes that were not as they had to be\n"
+	"  weakness of the unpatched filter that was met, for each of the cases that rules can\n"
+	"  come to, and for each two errors that were met at once, and outcomes that were not\n"
+	"  as they had to be\n"
 	"\n"
 	"Of rounds without rules, the lines are the same on the patched and on the unpatched\n"
 	"kernel, unless they differ in more than these weaknesses.  Rounds with rules are left\n"
@@ -86,7 +85,7 @@ static const char usage[] =
 	"  --rounds=N      by default 100\n"
 	"  --round=N       just this round (and those before it in its VM), in words:\n"
 	"                  what was done, what was seen, what was expected\n"
-	"  --kernel=NAME   base or patched: whose outcomes to expect, by default patched\n"
+	"  --base          expect the unpatched kernel's outcomes\n"
 	"  --retries=N     how often to start a VM anew whose guest was lost, by default 0\n"
 	"  --list          print the weaknesses and the cases, and where they can be met\n"
 	"  --help          print this\n"
@@ -99,7 +98,6 @@ static const char usage[] =
 /* A group's VM, and what is in force in it */
 struct lane {
 	struct vmm vm;
-	struct vmm_vcpu *vcpu;
 	bool vmx;
 	bool amd_guest;			/* the vCPU is one of AMD's, by its CPUID */
 	__u64 reasons;
@@ -110,7 +108,6 @@ struct lane {
 	bool has_rules;
 	struct fuzz_rules rules;
 	struct vmm twin;
-	struct vmm_vcpu *twin_vcpu;
 	unsigned long long counted;	/* what the vCPU's statistics are to say */
 };
 
@@ -119,8 +116,8 @@ struct tally {
 	unsigned int round;
 	__u64 hash;
 	unsigned int accesses;
-	unsigned int weaknesses[NR_WEAKNESSES];
 	unsigned int cases[NR_CASES];
+	unsigned int crossings[NR_ERRORS][NR_ERRORS];	/* the first error, and a later one */
 	unsigned int unexpected;
 };
 
@@ -135,37 +132,53 @@ static void add_to_hash(struct tally *t, const char *s)
  * known.  With a weakness, only that it was met is compared between the kernels.
  */
 static void note(struct tally *t, const char *done, const char *seen, const char *expected,
-		 enum fuzz_weakness weakness, bool wrong)
+		 enum fuzz_case weakness, bool wrong)
 {
-	const char *name = weakness == NO_WEAKNESS ? "" : fuzz_weaknesses[weakness].name;
+	const char *name = weakness == NO_WEAKNESS ? "" : fuzz_cases[weakness].name;
 
 	wrong |= *expected && strcmp(seen, expected);
 	t->unexpected += wrong;
 	if (weakness != NO_WEAKNESS)
-		t->weaknesses[weakness]++;
+		t->cases[weakness]++;
 	add_to_hash(t, done);
 	add_to_hash(t, *name ? name : seen);
 
 	if (t->round != only_round)
 		return;
 
-	printf("%s: %s\t%s", done, seen, name);
+	fprintf(output, "%s: %s\t%s", done, seen, name);
 	if (wrong)
-		printf(" WRONG, expected: %s", *expected ? expected : "no denial");
-	putchar('\n');
+		fprintf(output, " WRONG, expected: %s", *expected ? expected : "no denial");
+	fputc('\n', output);
+}
+
+/* Count each error that was met together with the first. */
+static void count_crossings(struct tally *t, struct fuzz_errors errors)
+{
+	int i;
+
+	for (i = 0; errors.first != NO_ERROR && i < NR_ERRORS; i++)
+		t->crossings[errors.first][i] += errors.later >> i & 1;
+}
+
+/* An ioctl returned @r; @wrong, if not NULL, is what else was wrong with it. */
+static void note_ioctl(struct tally *t, const char *done, int r, int known, const char *wrong,
+		       enum fuzz_case weakness)
+{
+	const char *seen = r ? strerrorname_np(r) : "done";
+
+	note(t, done, wrong ?: seen, known ? strerrorname_np(known) : "done", weakness, false);
 }
 
 static void try_filter(struct lane *lane, const struct fuzz_filter *filter, struct tally *t)
 {
-	char done[4096], seen[32], expected[32];
-	int r;
+	const int known = fuzz_errno(fuzz_filter_errors(filter, kernel));
+	char done[4096];
 
 	describe_filter(filter, done, sizeof(done));
-	describe_errno(fuzz_set_errno(filter, kernel), expected, sizeof(expected));
-	r = fuzz_set_filter(lane->vm.vm_fd, filter);
-	describe_errno(r, seen, sizeof(seen));
-	note(t, done, seen, expected,
-	     lane->with_rules ? NO_WEAKNESS : fuzz_set_weakness(filter), false);
+	note_ioctl(t, done, fuzz_set_filter(lane->vm.vm_fd, filter), known, NULL,
+		   lane->with_rules ? NO_WEAKNESS : fuzz_set_weakness(filter));
+	count_crossings(t, fuzz_filter_errors(filter, FUZZ_PATCHED));
 }
 
 /*
@@ -174,10 +187,11 @@ static void try_filter(struct lane *lane, const struct fuzz_filter *filter, stru
  */
 static void do_filter(struct lane *lane, struct fuzz_filter *filter, struct tally *t)
 {
-	bool set = !fuzz_set_errno(filter, FUZZ_PATCHED);
+	const bool by_base = fuzz_filter_errors(filter, FUZZ_BASE).first == NO_ERROR;
+	bool set = fuzz_filter_errors(filter, FUZZ_PATCHED).first == NO_ERROR;
 
 	try_filter(lane, filter, t);
-	if (!lane->with_rules && set != !fuzz_set_errno(filter, FUZZ_BASE)) {
+	if (!lane->with_rules && set != by_base) {
 		fuzz_repair(filter);
 		try_filter(lane, filter, t);
 		set = true;
@@ -196,14 +210,13 @@ static void do_reasons(struct lane *lane, __u64 reasons, struct tally *t)
 	};
 	const __u64 valid = KVM_MSR_EXIT_REASON_INVAL | KVM_MSR_EXIT_REASON_UNKNOWN |
 			    KVM_MSR_EXIT_REASON_FILTER;
-	char done[64], seen[32], expected[32];
+	const int known = reasons & ~valid ? EINVAL : 0;
+	char done[64];
 
 	snprintf(done, sizeof(done), "exits for reasons 0x%llx", reasons);
-	describe_errno(reasons & ~valid ? EINVAL : 0, expected, sizeof(expected));
-	describe_errno(ioctl(lane->vm.vm_fd, KVM_ENABLE_CAP, &cap) ? errno : 0,
-		       seen, sizeof(seen));
-	note(t, done, seen, expected, NO_WEAKNESS, false);
-	if (reasons & ~valid)
+	note_ioctl(t, done, ioctl(lane->vm.vm_fd, KVM_ENABLE_CAP, &cap) ? errno : 0, known,
+		   NULL, NO_WEAKNESS);
+	if (known)
 		return;
 
 	lane->reasons = reasons;
@@ -211,93 +224,69 @@ static void do_reasons(struct lane *lane, __u64 reasons, struct tally *t)
 		vmm_set_msr_exits(&lane->twin, reasons);
 }
 
-static void answer_exit(struct kvm_run *run, const struct fuzz_access *a,
-			struct fuzz_outcome *o)
+static void answer_exit(struct vmm_vcpu *vcpu, const void *access)
 {
-	const bool write = run->exit_reason == KVM_EXIT_X86_WRMSR;
+	const struct fuzz_access *a = access;
+	struct kvm_run *run = vcpu->run;
 
-	if (o->exited || write != a->write || run->msr.index != a->index)
-		vmm_fail("KVM_RUN: an exit for %s 0x%08x during %s 0x%08x",
-			 write ? "wrmsr" : "rdmsr", run->msr.index,
-			 a->write ? "wrmsr" : "rdmsr", a->index);
-
-	o->exited = true;
-	o->reason = run->msr.reason;
-	o->data = run->msr.data;
-	o->error = run->msr.error;
 	if (a->answer == LEAVE)
 		return;
 
 	run->msr.error = a->answer == REFUSE;
-	if (a->answer == PERFORM && !write)
+	if (a->answer == PERFORM && !a->write)
 		run->msr.data = a->answered;
 }
 
-/* Is the guest where it has to be, with one access made? */
-static void check_guest(const struct vmm *vm, const struct vmm_vcpu *vcpu,
-			const struct fuzz_access *a)
-{
-	struct kvm_regs regs;
-
-	if (ioctl(vcpu->fd, KVM_GET_REGS, &regs))
-		vmm_fail("KVM_GET_REGS: %s", strerror(errno));
-	if (regs.rsi || regs.rcx != a->index || regs.rsp != GUEST_STACK ||
-	    vmm_faults(vm) > 1)
-		vmm_fail("KVM_RUN: the guest is lost: RSI 0x%llx, RCX 0x%llx, RSP 0x%llx, %u #GPs",
-			 regs.rsi, regs.rcx, regs.rsp, vmm_faults(vm));
-}
-
-static struct fuzz_outcome make_access(struct vmm *vm, struct vmm_vcpu *vcpu,
-				       const struct fuzz_access *a)
+static struct vmm_outcome make_access(struct vmm *vm, const struct fuzz_access *a)
 {
 	const struct vmm_access access = {
 		.write = a->write,
 		.emulated = a->emulated,
 		.index = a->index,
 		.value = a->value,
-		.times = 1,
 	};
-	struct fuzz_outcome o = { 0 };
 
-	vmm_start(vm, vcpu, &access);
-	while (vmm_run(vcpu))
-		answer_exit(vcpu->run, a, &o);
+	return vmm_make_access(vm, &access, answer_exit, a);
+}
 
-	check_guest(vm, vcpu, a);
-	o.gp = vmm_faults(vm);
-	if (!a->write && !o.gp)
-		o.value = vmm_value(vcpu);
-	return o;
+/* An access came to @o; @known, if not NULL, is what it had to come to. */
+static void note_access(struct lane *lane, struct tally *t, const struct fuzz_access *a,
+			const struct vmm_outcome *o, const struct vmm_outcome *known,
+			enum fuzz_case weakness, bool wrong)
+{
+	char done[128], seen[128], expected[128] = "";
+
+	describe_access(a, lane->reasons, done, sizeof(done));
+	describe_outcome(a, o, seen, sizeof(seen));
+	if (known)
+		describe_outcome(a, known, expected, sizeof(expected));
+	note(t, done, seen, expected, weakness, wrong);
+	t->accesses++;
 }
 
 static void do_access(struct lane *lane, const struct fuzz_access *a, struct tally *t)
 {
 	const struct fuzz_filter *filter = lane->has_filter ? &lane->installed : NULL;
-	const enum fuzz_weakness weakness = fuzz_access_weakness(filter, a, lane->vmx);
-	char done[128], seen[128], expected[128] = "";
-	struct fuzz_outcome known, o;
-	bool wrong;
+	const enum fuzz_case weakness = fuzz_access_weakness(filter, a, lane->vmx);
+	const struct vmm_outcome o = make_access(&lane->vm, a);
+	const bool wrong = o.exited && o.reason == KVM_MSR_EXIT_REASON_FILTER &&
+			   !fuzz_denies(filter, a, kernel);
+	struct vmm_outcome known;
+	bool is_known;
 
-	if (fuzz_expect(filter, a, lane->reasons, kernel, lane->vmx, &known))
-		describe_outcome(a, &known, expected, sizeof(expected));
-	o = make_access(&lane->vm, lane->vcpu, a);
-	describe_access(a, lane->reasons, done, sizeof(done));
-	describe_outcome(a, &o, seen, sizeof(seen));
-	wrong = o.exited && o.reason == KVM_MSR_EXIT_REASON_FILTER &&
-		!fuzz_denies(filter, a, kernel);
-	note(t, done, seen, expected, weakness, wrong);
-	t->accesses++;
+	is_known = fuzz_expect(filter, a, lane->reasons, kernel, lane->vmx, &known);
+	note_access(lane, t, a, &o, is_known ? &known : NULL, weakness, wrong);
 
 	/* One kernel has armed the timer, the other has not. */
 	if (weakness == DEADLINE_FASTPATH)
-		vmm_set_msr(lane->vcpu, TSC_DEADLINE, 0);
+		vmm_set_msr(&lane->vm.vcpus[0], TSC_DEADLINE, 0);
 }
 
 /* An MSR's value as a guest reads it that has no policy; false if it cannot be read. */
 static bool read_twin(struct lane *lane, __u32 index, __u64 *value)
 {
 	const struct fuzz_access read = { .index = index, .answer = REFUSE };
-	const struct fuzz_outcome o = make_access(&lane->twin, lane->twin_vcpu, &read);
+	const struct vmm_outcome o = make_access(&lane->twin, &read);
 
 	*value = o.value;
 	return !o.exited && !o.gp;
@@ -340,26 +329,27 @@ static __u64 compare(const struct lane *lane, __u32 index, __u64 old, __u64 valu
 static __u64 changed_bits(struct lane *lane, const struct fuzz_rules *rules,
 			  const struct fuzz_access *a, struct tally *t)
 {
+	const struct model_list list = rules ? fuzz_list(rules) : (struct model_list) { };
 	__u64 old, changed = ~0ULL;
-	const struct kvm_x86_reg_rule *rule;
+	unsigned int rule;
 
-	if (!fuzz_compares(rules, a))
+	if (!a->write || !model_compares(&list, a->index))
 		return changed;
 
 	if (read_twin(lane, a->index, &old))
 		changed = compare(lane, a->index, old, a->value);
 	else
 		t->cases[CASE_MASK_UNREADABLE]++;
-	rule = fuzz_judge(rules, NULL, a, changed).rule;
-	if (rule != fuzz_judge(rules, NULL, a, ~0ULL).rule)
+	rule = model_find(&list, a->index, WR, changed);
+	if (rule != model_find(&list, a->index, WR, ~0ULL))
 		t->cases[CASE_MASK_SPARES]++;
-	else if (rule && rule->mask)
+	else if (rule < list.nr && list.rules[rule].mask)
 		t->cases[CASE_MASK_MATCHES]++;
 	return changed;
 }
 
-static void count_verdict(struct lane *lane, const struct fuzz_verdict *verdict,
-			  const struct fuzz_outcome *o, struct tally *t)
+static void count_decision(struct lane *lane, const struct model_decision *decision,
+			   const struct vmm_outcome *o, struct tally *t)
 {
 	static const enum fuzz_case cases[] = {
 		[KVM_X86_REG_RULE_ALLOW]	= CASE_ALLOW,
@@ -370,62 +360,51 @@ static void count_verdict(struct lane *lane, const struct fuzz_verdict *verdict,
 		[KVM_X86_REG_RULE_AUDIT]	= CASE_AUDIT,
 	};
 
-	lane->counted += verdict->action != KVM_X86_REG_RULE_ALLOW;
+	lane->counted += decision->action != KVM_X86_REG_RULE_ALLOW;
 	if (!lane->has_rules)
 		return;
 
-	if (verdict->by_filter)
+	if (decision->list == MODEL_FILTER)
 		t->cases[CASE_FILTER_DENIES]++;
-	else if (verdict->action == KVM_X86_REG_RULE_DENY && o->exited)
+	else if (decision->action == KVM_X86_REG_RULE_DENY && o->exited)
 		t->cases[CASE_DENY_EXIT]++;
 	else
-		t->cases[cases[verdict->action]]++;
+		t->cases[cases[decision->action]]++;
 }
 
-static bool performs(const struct fuzz_verdict *verdict)
-{
-	return verdict->action == KVM_X86_REG_RULE_ALLOW || verdict->action == KVM_X86_REG_RULE_AUDIT;
-}
-
-static void do_judged_access(struct lane *lane, const struct fuzz_access *a, struct tally *t)
+static void do_ruled_access(struct lane *lane, const struct fuzz_access *a, struct tally *t)
 {
 	const struct fuzz_filter *filter = lane->has_filter ? &lane->installed : NULL;
 	const struct fuzz_rules *rules = lane->has_rules ? &lane->rules : NULL;
 	const __u64 changed = changed_bits(lane, rules, a, t);
-	const struct fuzz_verdict verdict = fuzz_judge(rules, filter, a, changed);
-	char done[128], seen[128], expected[128];
+	const struct model_decision decision = fuzz_decide(rules, filter, a, changed,
+							   FUZZ_PATCHED);
 	struct fuzz_access shown = *a;
-	struct fuzz_outcome known, o;
+	struct vmm_outcome known, o;
 
-	shown.masked &= performs(&verdict);
-	if (performs(&verdict))
-		known = make_access(&lane->twin, lane->twin_vcpu, a);
+	shown.masked &= model_performs(decision.action);
+	if (model_performs(decision.action))
+		known = make_access(&lane->twin, a);
 	else
-		fuzz_rules_expect(rules, &verdict, a, lane->reasons, &known);
-	o = make_access(&lane->vm, lane->vcpu, a);
+		known = fuzz_expect_decision(rules, &decision, a, lane->reasons);
+	o = make_access(&lane->vm, a);
 
-	describe_access(a, lane->reasons, done, sizeof(done));
-	describe_outcome(&shown, &known, expected, sizeof(expected));
-	describe_outcome(&shown, &o, seen, sizeof(seen));
-	note(t, done, seen, expected, NO_WEAKNESS, false);
-	count_verdict(lane, &verdict, &known, t);
+	note_access(lane, t, &shown, &o, &known, NO_WEAKNESS, false);
+	count_decision(lane, &decision, &known, t);
 	t->cases[CASE_FAIL_CLOSED] += known.error && a->answer == LEAVE;
-	t->accesses++;
 }
 
 static void do_rules(struct lane *lane, const struct fuzz_rules *rules, struct tally *t)
 {
+	const struct fuzz_errors errors = fuzz_rules_errors(rules);
 	static char done[DESCRIPTION_SIZE];
-	const int known = fuzz_rules_errno(rules);
-	char seen[32], expected[32];
 
 	describe_rules(rules, done, sizeof(done));
-	describe_errno(known, expected, sizeof(expected));
-	describe_errno(fuzz_set_rules(lane->vm.vm_fd, rules), seen, sizeof(seen));
-	note(t, done, seen, expected, NO_WEAKNESS, false);
-	if (known) {
-		t->cases[known == E2BIG && rules->head.nr_rules <= FUZZ_RULES ?
-			 CASE_MASKS_OVERLAP : CASE_SET_REFUSED]++;
+	note_ioctl(t, done, fuzz_set_rules(lane->vm.vm_fd, rules), fuzz_errno(errors), NULL,
+		   NO_WEAKNESS);
+	count_crossings(t, errors);
+	if (errors.first != NO_ERROR) {
+		t->cases[errors.first == MASKS_OVERLAP ? CASE_MASKS_OVERLAP : CASE_SET_REFUSED]++;
 		return;
 	}
 
@@ -436,20 +415,17 @@ static void do_rules(struct lane *lane, const struct fuzz_rules *rules, struct t
 static void do_get(struct lane *lane, const struct fuzz_get *get, struct tally *t)
 {
 	const struct fuzz_rules *rules = lane->has_rules ? &lane->rules : NULL;
-	const int known = fuzz_get_errno(get, rules);
-	char done[128], seen[64], expected[64];
+	const struct fuzz_errors errors = fuzz_get_errors(get, rules);
 	const char *wrong;
+	char done[128];
 	int r;
 
 	describe_get(get, rules, done, sizeof(done));
-	describe_errno(known, expected, sizeof(expected));
 	r = fuzz_get_rules(lane->vm.vm_fd, get, rules, &wrong);
-	describe_errno(r, seen, sizeof(seen));
-	if (wrong)
-		snprintf(seen, sizeof(seen), "%s", wrong);
-	note(t, done, seen, expected, NO_WEAKNESS, false);
-	if (known)
-		t->cases[known == E2BIG ? CASE_GET_TOO_SMALL : CASE_GET_REFUSED]++;
+	note_ioctl(t, done, r, fuzz_errno(errors), wrong, NO_WEAKNESS);
+	count_crossings(t, errors);
+	if (errors.first != NO_ERROR)
+		t->cases[errors.first == GET_TOO_SMALL ? CASE_GET_TOO_SMALL : CASE_GET_REFUSED]++;
 }
 
 /* What the vCPU counts: an audited access is to be intercepted, whatever the MSR. */
@@ -457,22 +433,24 @@ static void check_counted(struct lane *lane, struct tally *t)
 {
 	char got[32], expected[32];
 
-	snprintf(got, sizeof(got), "%llu", vmm_stat(lane->vcpu, "reg_policy_hits"));
+	snprintf(got, sizeof(got), "%llu", vmm_stat(&lane->vm.vcpus[0], "reg_policy_hits"));
 	snprintf(expected, sizeof(expected), "%llu", lane->counted);
 	note(t, "counted", got, expected, NO_WEAKNESS, false);
 }
 
 static void print_tally(const struct lane *lane, const struct tally *t)
 {
-	int i;
+	int i, j;
 
-	printf("%u\t%s\t%016llx\t%u", t->round, lane->with_rules ? "rules" : "filter",
-	       t->hash, t->accesses);
-	for (i = 0; i < NR_WEAKNESSES; i++)
-		printf("\t%u", t->weaknesses[i]);
+	fprintf(output, "%u\t%s\t%016llx\t%u", t->round,
+		lane->with_rules ? "rules" : "filter", t->hash, t->accesses);
 	for (i = 0; i < NR_CASES; i++)
-		printf("\t%u", t->cases[i]);
-	printf("\t%u\n", t->unexpected);
+		fprintf(output, "\t%u", t->cases[i]);
+	for (i = 0; i < NR_ERRORS; i++)
+		for (j = 0; j < NR_ERRORS; j++)
+			if (fuzz_errors[i].later >> j & 1)
+				fprintf(output, "\t%u", t->crossings[i][j]);
+	fprintf(output, "\t%u\n", t->unexpected);
 }
 
 static void run_rules_round(struct lane *lane, const struct fuzz_round *round, struct tally *t)
@@ -482,7 +460,7 @@ static void run_rules_round(struct lane *lane, const struct fuzz_round *round, s
 	do_rules(lane, &round->rules, t);
 	do_get(lane, &round->get, t);
 	for (i = 0; i < FUZZ_ACCESSES; i++)
-		do_judged_access(lane, &round->accesses[i], t);
+		do_ruled_access(lane, &round->accesses[i], t);
 	check_counted(lane, t);
 }
 
@@ -527,7 +505,7 @@ static void enable_x2apic(struct vmm_vcpu *vcpu)
 		vmm_fail("KVM_SET_SREGS: no x2APIC: %s", strerror(errno));
 }
 
-static struct vmm_vcpu *create_vm(struct vmm *vm, const struct fuzz_vm *input)
+static void create_vm(struct vmm *vm, const struct fuzz_vm *input)
 {
 	struct vmm_vcpu *vcpu;
 
@@ -541,7 +519,6 @@ static struct vmm_vcpu *create_vm(struct vmm *vm, const struct fuzz_vm *input)
 		vmm_set_hyperv_cpuid(vcpu);
 	if (input->x2apic)
 		enable_x2apic(vcpu);
-	return vcpu;
 }
 
 static void create_lane(struct lane *lane, unsigned int group)
@@ -551,64 +528,40 @@ static void create_lane(struct lane *lane, unsigned int group)
 	fuzz_make_vm(&input, seed, group);
 	lane->vmx = has_vmx();
 	lane->amd_guest = !lane->vmx && input.cpuid == SUPPORTED_CPUID;
-	lane->vcpu = create_vm(&lane->vm, &input);
-	lane->with_rules = input.has_rules;
+	create_vm(&lane->vm, &input);
+	lane->with_rules = fuzz_has_rules(group);
 	if (lane->with_rules)
-		lane->twin_vcpu = create_vm(&lane->twin, &input);
+		create_vm(&lane->twin, &input);
 }
 
-/* In a process of its own: runs up to round @last; exits with 0 or 1. */
-static void __noreturn run_group(unsigned int group, unsigned int last, int output)
+/* In a process of its own: runs up to round @last; prints all, or nothing, if it fails. */
+static void __noreturn run_group(unsigned int group, unsigned int last)
 {
 	static struct lane lane;
 	unsigned int i, unexpected = 0;
+	size_t size;
+	char *text;
 
+	output = open_memstream(&text, &size);
 	alarm(GROUP_LIMIT);
-	if (dup2(output, STDOUT_FILENO) < 0)
-		vmm_fail("dup2: %s", strerror(errno));
 	create_lane(&lane, group);
 	for (i = group * FUZZ_GROUP; i <= last; i++)
 		unexpected += run_round(&lane, i);
+	fclose(output);
+	fwrite(text, 1, size, stdout);
 	exit(!!unexpected);
-}
-
-/* Read to the end of @fd; print it if @pid ended well.  Returns its exit status. */
-static int finish_group(pid_t pid, int fd)
-{
-	static char text[1 << 20];
-	size_t used = 0;
-	ssize_t got;
-	int status;
-
-	while ((got = read(fd, text + used, sizeof(text) - used)) > 0)
-		used += got;
-	close(fd);
-	if (waitpid(pid, &status, 0) != pid)
-		vmm_fail("waitpid: %s", strerror(errno));
-	if (!WIFEXITED(status) || WEXITSTATUS(status) > 1)
-		return VMM_FAILED;
-
-	fwrite(text, 1, used, stdout);
-	fflush(stdout);
-	return WEXITSTATUS(status);
 }
 
 static int try_group(unsigned int group, unsigned int last)
 {
-	int fds[2];
-	pid_t pid;
+	pid_t pid = fork();
+	int status;
 
-	if (pipe(fds))
-		vmm_fail("pipe: %s", strerror(errno));
-	fflush(stdout);
-	pid = fork();
-	if (pid < 0)
-		vmm_fail("fork: %s", strerror(errno));
 	if (!pid)
-		run_group(group, last, fds[1]);
-
-	close(fds[1]);
-	return finish_group(pid, fds[0]);
+		run_group(group, last);
+	if (pid < 0 || waitpid(pid, &status, 0) != pid)
+		vmm_fail("fork: %s", strerror(errno));
+	return WIFEXITED(status) ? WEXITSTATUS(status) : VMM_FAILED;
 }
 
 /* A VM that an emulator has spoilt starts anew: nothing of it was printed. */
@@ -628,86 +581,43 @@ static int do_group(unsigned int group, unsigned int last)
 	return status;
 }
 
-/* The unpatched kernel has no rules. */
-static bool is_possible(unsigned int group)
-{
-	struct fuzz_vm input;
-
-	fuzz_make_vm(&input, seed, group);
-	return kernel == FUZZ_PATCHED || !input.has_rules;
-}
-
 static int run_all(void)
 {
-	const unsigned int groups = (nr_rounds + FUZZ_GROUP - 1) / FUZZ_GROUP;
-	unsigned int i, last;
+	const bool all = only_round == EVERY_ROUND;
+	const unsigned int end = all ? nr_rounds : only_round + 1;
+	unsigned int group = all ? 0 : only_round / FUZZ_GROUP, last;
 	int status = 0;
 
-	if (only_round != EVERY_ROUND)
-		return is_possible(only_round / FUZZ_GROUP) ?
-		       do_group(only_round / FUZZ_GROUP, only_round) : 0;
-
-	for (i = 0; i < groups; i++) {
-		last = i * FUZZ_GROUP + FUZZ_GROUP - 1;
-		if (is_possible(i))
-			status |= do_group(i, last < nr_rounds ? last : nr_rounds - 1);
+	for (; group * FUZZ_GROUP < end; group++) {
+		last = group * FUZZ_GROUP + FUZZ_GROUP - 1;
+		/* The unpatched kernel has no rules. */
+		if (kernel == FUZZ_PATCHED || !fuzz_has_rules(group))
+			status |= do_group(group, last < end ? last : end - 1);
 	}
 	return status;
 }
 
 static void print_list(void)
 {
-	const struct fuzz_weakness_info *w;
 	const struct fuzz_case_info *c;
+	int i, j;
 
-	for (w = fuzz_weaknesses; w < fuzz_weaknesses + NR_WEAKNESSES; w++)
-		printf("%s\t%s\t%s\n", w->name, w->vmx_only ? "vmx" : "any", w->what);
 	for (c = fuzz_cases; c < fuzz_cases + NR_CASES; c++)
-		printf("%s\tany\t%s\n", c->name, c->what);
-}
-
-static unsigned long long to_number(const char *s)
-{
-	unsigned long long n;
-	char *end;
-
-	errno = 0;
-	n = strtoull(s, &end, 0);
-	if (errno || end == s || *end)
-		vmm_fail("not a number: %s", s);
-	return n;
-}
-
-static void parse(const char *arg)
-{
-	const struct setting *s;
-
-	for (s = settings; s < settings + ARRAY_SIZE(settings); s++) {
-		if (!strncmp(arg, s->name, strlen(s->name))) {
-			*s->value = to_number(arg + strlen(s->name));
-			return;
-		}
-	}
-	if (!strcmp(arg, "--kernel=base"))
-		kernel = FUZZ_BASE;
-	else if (strcmp(arg, "--kernel=patched"))
-		vmm_fail("unknown argument %s: try --help", arg);
+		printf("%s\t%s\t%s\n", c->name, c->vmx ? "vmx" : "any", c->what);
+	for (i = 0; i < NR_ERRORS; i++)
+		for (j = 0; j < NR_ERRORS; j++)
+			if (fuzz_errors[i].later >> j & 1)
+				printf("%s+%s\tany\t%s, for the first of the two\n",
+				       fuzz_errors[i].name, fuzz_errors[j].name,
+				       strerrorname_np(fuzz_errors[i].error));
 }
 
 int main(int argc, char **argv)
 {
-	int i;
-
-	for (i = 1; i < argc; i++) {
-		if (!strcmp(argv[i], "--help")) {
-			fputs(usage, stdout);
-			return 0;
-		}
-		if (!strcmp(argv[i], "--list")) {
-			print_list();
-			return 0;
-		}
-		parse(argv[i]);
+	vmm_parse(argc, argv, usage, options, false);
+	if (list_only) {
+		print_list();
+		return 0;
 	}
 	fuzz_map_pages();
 	return run_all();

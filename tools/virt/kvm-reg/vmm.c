@@ -2,7 +2,6 @@
 #define _GNU_SOURCE
 #include <errno.h>
 #include <fcntl.h>
-#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -20,26 +19,55 @@
 /* Below the BIOS, where Intel without unrestricted guest wants three pages */
 #define TSS_ADDRESS	0xfffbd000UL
 
-/* KVM_GET_SUPPORTED_CPUID and KVM_GET_MSR_INDEX_LIST stay well below these. */
+/* KVM_GET_SUPPORTED_CPUID stays well below. */
 #define MAX_CPUID	256
-#define MAX_MSR_LIST	1024
 
 #define CPUID_1_ECX_TSC_DEADLINE	(1u << 24)
 
 #define HYPERV_INTERFACE_LEAF	0x40000001
 #define HYPERV_SIGNATURE	0x31237648	/* "Hv#1" */
 
-void vmm_fail(const char *fmt, ...)
+static bool parse_option(const char *arg, const struct vmm_option *option)
 {
-	va_list args;
+	const size_t length = strlen(option->name);
+	char *end;
 
-	fflush(stdout);
-	fprintf(stderr, "%s: ", program_invocation_short_name);
-	va_start(args, fmt);
-	vfprintf(stderr, fmt, args);
-	va_end(args);
-	fputc('\n', stderr);
-	exit(VMM_FAILED);
+	if (option->name[length - 1] != '=') {
+		if (strcmp(arg, option->name))
+			return false;
+		*option->value = 1;
+		return true;
+	}
+	if (strncmp(arg, option->name, length))
+		return false;
+
+	errno = 0;
+	*option->value = strtoull(arg + length, &end, 0);
+	if (errno || end == arg + length || *end)
+		vmm_fail("%s: not a number: try --help", arg);
+	return true;
+}
+
+char **vmm_parse(int argc, char **argv, const char *usage, const struct vmm_option *options,
+		 bool names)
+{
+	const struct vmm_option *option;
+	int i;
+
+	for (i = 1; i < argc && argv[i][0] == '-'; i++) {
+		if (!strcmp(argv[i], "--help")) {
+			fputs(usage, stdout);
+			exit(0);
+		}
+		option = options;
+		while (option && option->name && !parse_option(argv[i], option))
+			option++;
+		if (!option || !option->name)
+			break;
+	}
+	if (i < argc && (!names || argv[i][0] == '-'))
+		vmm_fail("unknown argument %s: try --help", argv[i]);
+	return argv + i;
 }
 
 /* Fail for @call, which has just set errno; @hint says what to do. */
@@ -199,12 +227,6 @@ static size_t find_stat(struct vmm_vcpu *vcpu, const char *name)
 		 name);
 }
 
-static void open_stats(struct vmm_vcpu *vcpu)
-{
-	vcpu->stats_fd = vmm_ioctl(vcpu->fd, KVM_GET_STATS_FD, 0, "use Linux 5.14 or later");
-	vcpu->exits_offset = find_stat(vcpu, "exits");
-}
-
 /* Real mode with every segment at 0; the rest is as after reset. */
 static void set_real_mode(struct vmm_vcpu *vcpu)
 {
@@ -227,7 +249,7 @@ struct vmm_vcpu *vmm_add_vcpu(struct vmm *vm)
 	vcpu->run = mmap(NULL, vm->run_size, PROT_READ | PROT_WRITE, MAP_SHARED, vcpu->fd, 0);
 	if (vcpu->run == MAP_FAILED)
 		fail_errno("mmap of kvm_run", "free some memory");
-	open_stats(vcpu);
+	vcpu->stats_fd = vmm_ioctl(vcpu->fd, KVM_GET_STATS_FD, 0, "use Linux 5.14 or later");
 	set_real_mode(vcpu);
 	vm->nr_vcpus++;
 	return vcpu;
@@ -250,6 +272,12 @@ void vmm_set_supported_cpuid(struct vmm *vm, struct vmm_vcpu *vcpu)
 	vmm_ioctl(vcpu->fd, KVM_SET_CPUID2, &cpuid, "see dmesg");
 }
 
+void vmm_create_supported(struct vmm *vm)
+{
+	vmm_create(vm);
+	vmm_set_supported_cpuid(vm, vmm_add_vcpu(vm));
+}
+
 void vmm_set_hyperv_cpuid(struct vmm_vcpu *vcpu)
 {
 	struct {
@@ -264,22 +292,6 @@ void vmm_set_hyperv_cpuid(struct vmm_vcpu *vcpu)
 	};
 
 	vmm_ioctl(vcpu->fd, KVM_SET_CPUID2, &cpuid, "see dmesg");
-}
-
-bool vmm_has_msr(struct vmm *vm, __u32 index)
-{
-	struct {
-		struct kvm_msr_list head;
-		__u32 indices[MAX_MSR_LIST];
-	} list = { .head.nmsrs = MAX_MSR_LIST };
-	__u32 i;
-
-	vmm_ioctl(vm->kvm_fd, KVM_GET_MSR_INDEX_LIST, &list, "if E2BIG, enlarge MAX_MSR_LIST");
-	for (i = 0; i < list.head.nmsrs; i++) {
-		if (list.indices[i] == index)
-			return true;
-	}
-	return false;
 }
 
 void vmm_set_msr(struct vmm_vcpu *vcpu, __u32 index, __u64 value)
@@ -314,10 +326,11 @@ void vmm_set_msr_exits(struct vmm *vm, __u32 reasons)
 		  "this kernel does not know one of the KVM_MSR_EXIT_REASON_* flags");
 }
 
-__u32 vmm_max_reg_rules(struct vmm *vm)
+__u32 vmm_max_reg_rules(void)
 {
-	int nr = ioctl(vm->vm_fd, KVM_CHECK_EXTENSION, (long)KVM_CAP_X86_REG_RULES);
+	int fd = open_kvm(), nr = ioctl(fd, KVM_CHECK_EXTENSION, (long)KVM_CAP_X86_REG_RULES);
 
+	close(fd);
 	return nr > 0 ? nr : 0;
 }
 
@@ -349,7 +362,7 @@ void vmm_start(struct vmm *vm, struct vmm_vcpu *vcpu, const struct vmm_access *a
 		.rcx = access->index,
 		.rax = (__u32)access->value,
 		.rdx = access->value >> 32,
-		.rsi = access->times,
+		.rsi = access->times ?: 1,
 	};
 
 	memset(vm->memory + GUEST_FAULTS, 0, sizeof(__u32));
@@ -389,20 +402,67 @@ bool vmm_run(struct vmm_vcpu *vcpu)
 	return false;
 }
 
-__u32 vmm_faults(const struct vmm *vm)
-{
-	__u32 faults;
-
-	memcpy(&faults, vm->memory + GUEST_FAULTS, sizeof(faults));
-	return faults;
-}
-
 static struct kvm_regs get_regs(struct vmm_vcpu *vcpu)
 {
 	struct kvm_regs regs;
 
 	vmm_ioctl(vcpu->fd, KVM_GET_REGS, &regs, "see dmesg");
 	return regs;
+}
+
+/* Is the guest where it has to be, with one access made? */
+static void check_guest(const struct vmm *vm, struct vmm_vcpu *vcpu, __u32 index)
+{
+	const struct kvm_regs regs = get_regs(vcpu);
+
+	if (regs.rsi || regs.rcx != index || regs.rsp != GUEST_STACK || vmm_faults(vm) > 1)
+		vmm_fail("KVM_RUN: the guest is lost: RSI 0x%llx, RCX 0x%llx, RSP 0x%llx, %u #GPs",
+			 regs.rsi, regs.rcx, regs.rsp, vmm_faults(vm));
+}
+
+struct vmm_outcome vmm_make_access(struct vmm *vm, const struct vmm_access *access,
+				   vmm_answer *answer, const void *arg)
+{
+	struct vmm_vcpu *vcpu = &vm->vcpus[0];
+	struct kvm_run *run = vcpu->run;
+	struct vmm_outcome o = { 0 };
+
+	vmm_start(vm, vcpu, access);
+	while (vmm_run(vcpu)) {
+		if (!answer || o.exited || run->msr.index != access->index ||
+		    access->write != (run->exit_reason == KVM_EXIT_X86_WRMSR))
+			vmm_fail("KVM_RUN: exit %u for MSR 0x%08x during an access to 0x%08x",
+				 run->exit_reason, run->msr.index, access->index);
+		o.exited = true;
+		o.error = run->msr.error;
+		o.reason = run->msr.reason;
+		o.data = run->msr.data;
+		answer(vcpu, arg);
+	}
+
+	check_guest(vm, vcpu, access->index);
+	o.gp = vmm_faults(vm);
+	if (!access->write && !o.gp)
+		o.value = vmm_value(vcpu);
+	return o;
+}
+
+void vmm_describe(bool write, const struct vmm_outcome *o, char *s, size_t size)
+{
+	if (o->gp)
+		snprintf(s, size, "#GP");
+	else if (write)
+		snprintf(s, size, "done");
+	else
+		snprintf(s, size, "value 0x%llx", o->value);
+}
+
+__u32 vmm_faults(const struct vmm *vm)
+{
+	__u32 faults;
+
+	memcpy(&faults, vm->memory + GUEST_FAULTS, sizeof(faults));
+	return faults;
 }
 
 __u64 vmm_value(struct vmm_vcpu *vcpu)
@@ -417,18 +477,14 @@ __u32 vmm_left(struct vmm_vcpu *vcpu)
 	return get_regs(vcpu).rsi;
 }
 
-__u64 vmm_exits(struct vmm_vcpu *vcpu)
-{
-	__u64 exits;
-
-	read_stats(vcpu, &exits, sizeof(exits), vcpu->exits_offset);
-	return exits;
-}
-
 __u64 vmm_stat(struct vmm_vcpu *vcpu, const char *name)
 {
 	__u64 value;
 
-	read_stats(vcpu, &value, sizeof(value), find_stat(vcpu, name));
+	if (!vcpu->stat || strcmp(vcpu->stat, name)) {
+		vcpu->stat = name;
+		vcpu->stat_offset = find_stat(vcpu, name);
+	}
+	read_stats(vcpu, &value, sizeof(value), vcpu->stat_offset);
 	return value;
 }

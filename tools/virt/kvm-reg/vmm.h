@@ -20,13 +20,13 @@
 
 #ifndef __ASSEMBLER__
 
+#include <err.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <linux/kvm.h>
 #include <asm/kvm_reg_rules.h>
 
 #define __noreturn	__attribute__((noreturn))
-#define __printf(a, b)	__attribute__((format(printf, a, b)))
 #define ARRAY_SIZE(a)	(sizeof(a) / sizeof((a)[0]))
 
 /* Exit status: the program could not do its work at all */
@@ -37,7 +37,8 @@
 struct vmm_vcpu {
 	int fd;
 	int stats_fd;
-	size_t exits_offset;	/* of the "exits" counter in stats_fd */
+	const char *stat;	/* the counter that was read last, and where it is */
+	size_t stat_offset;
 	struct kvm_run *run;
 };
 
@@ -57,10 +58,31 @@ struct vmm_access {
 	bool emulated;		/* by KVM, with kvm.force_emulation_prefix=1 */
 	__u32 index;
 	__u64 value;		/* of a write */
-	__u32 times;
+	__u32 times;		/* 0 as well as 1 is once */
+};
+
+/* What became of an access */
+struct vmm_outcome {
+	bool exited;
+	bool error;		/* the exit arrived as failed */
+	bool gp;
+	__u32 reason;		/* of the exit */
+	__u64 data;		/* that the exit showed */
+	__u64 value;		/* read */
+};
+
+/* Answers an exit that waits in vcpu->run */
+typedef void vmm_answer(struct vmm_vcpu *vcpu, const void *arg);
+
+/* "--NAME=", to be followed by a number, or "--NAME", which stands for 1 */
+struct vmm_option {
+	const char *name;
+	unsigned long long *value;
 };
 
 void vmm_create(struct vmm *vm);
+/* With a vCPU that has all that KVM supports */
+void vmm_create_supported(struct vmm *vm);
 void vmm_destroy(struct vmm *vm);
 struct vmm_vcpu *vmm_add_vcpu(struct vmm *vm);
 
@@ -72,15 +94,13 @@ void vmm_set_supported_cpuid(struct vmm *vm, struct vmm_vcpu *vcpu);
 /* Just enough for KVM to offer its Hyper-V MSRs */
 void vmm_set_hyperv_cpuid(struct vmm_vcpu *vcpu);
 
-/* Is @index in KVM_GET_MSR_INDEX_LIST? */
-bool vmm_has_msr(struct vmm *vm, __u32 index);
 void vmm_set_msr(struct vmm_vcpu *vcpu, __u32 index, __u64 value);
 void vmm_set_msr_filter(struct vmm *vm, const struct kvm_msr_filter *filter);
 /* KVM_CAP_X86_USER_SPACE_MSR with KVM_MSR_EXIT_REASON_* in @reasons */
 void vmm_set_msr_exits(struct vmm *vm, __u32 reasons);
 
 /* KVM_CAP_X86_REG_RULES: the most rules in a list; 0 if KVM has none */
-__u32 vmm_max_reg_rules(struct vmm *vm);
+__u32 vmm_max_reg_rules(void);
 void vmm_set_reg_rules(struct vmm *vm, const struct kvm_x86_reg_rules *rules);
 /* As KVM_X86_GET_REG_RULES: @rules says how many there is room for, and where. */
 void vmm_get_reg_rules(struct vmm *vm, struct kvm_x86_reg_rules *rules);
@@ -95,15 +115,31 @@ void vmm_start(struct vmm *vm, struct vmm_vcpu *vcpu, const struct vmm_access *a
  */
 bool vmm_run(struct vmm_vcpu *vcpu);
 
-/* What the guest got */
+/*
+ * All of it for one access by the first vCPU: @answer is called with @arg for an exit;
+ * if it is NULL, an exit is an error.
+ */
+struct vmm_outcome vmm_make_access(struct vmm *vm, const struct vmm_access *access,
+				   vmm_answer *answer, const void *arg);
+/* What the guest got: "#GP", "done" or "value 0x..." */
+void vmm_describe(bool write, const struct vmm_outcome *o, char *s, size_t size);
+
 __u32 vmm_faults(const struct vmm *vm);
 __u64 vmm_value(struct vmm_vcpu *vcpu);		/* EDX:EAX */
 __u32 vmm_left(struct vmm_vcpu *vcpu);		/* accesses not made yet */
-__u64 vmm_exits(struct vmm_vcpu *vcpu);		/* VM-exits since creation */
-__u64 vmm_stat(struct vmm_vcpu *vcpu, const char *name);	/* any counter, by name */
+/* A counter, by its name: "exits" are the VM-exits since creation */
+__u64 vmm_stat(struct vmm_vcpu *vcpu, const char *name);
 
-/* Print "PROGRAM: MESSAGE" and exit with VMM_FAILED. */
-void __noreturn __printf(1, 2) vmm_fail(const char *fmt, ...);
+/*
+ * Parse the command line up to the first NAME, which is returned, and is an error unless
+ * @names is set.  @options, NULL for none, ends with an entry that is all zero; --help
+ * prints @usage.
+ */
+char **vmm_parse(int argc, char **argv, const char *usage, const struct vmm_option *options,
+		 bool names);
+
+/* Print "PROGRAM: MESSAGE" and exit. */
+#define vmm_fail(...)	errx(VMM_FAILED, __VA_ARGS__)
 
 /* The labels of guest.S */
 extern const unsigned char guest_begin[], guest_end[];

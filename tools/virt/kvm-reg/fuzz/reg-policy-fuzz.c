@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
  * Fuzz the register policy: compile and look up, in userspace, against a model
- * that walks the lists of rules for each access.  See model.c for the inputs.
+ * that walks the lists of rules for each access.  See input.c for the inputs.
  */
 #include <stdint.h>
 #include <stdio.h>
@@ -13,7 +13,7 @@
 #include <linux/overflow.h>
 #include <linux/slab.h>
 
-#include "model.h"
+#include "input.h"
 
 /*
  * The model takes steps in proportion to the number of rules; for long lists
@@ -32,7 +32,7 @@
 #define MAX_LIVE	16
 
 /* What the documentation promises of the memory that a policy takes */
-#define MAX_BYTES	(512 << 10)
+#define MAX_BYTES	(304 << 10)	/* with 48 for a filter, as its bitmaps are larger */
 #define MAX_BYTES_SHORT	(32 << 10)	/* up to 16 rules and ranges, without bitmaps */
 #define SHORT_POLICY	16
 
@@ -54,25 +54,23 @@ static const struct window {
 
 static const unsigned int accesses[] = { RD, WR };
 
+/* The engine's lists are the model's. */
+static_assert(MODEL_RULES == KVM_REG_RULES && MODEL_FILTER == KVM_REG_FILTER &&
+	      MODEL_NR_LISTS == KVM_REG_NR_LISTS);
+
 static struct {
 	const void *p;
 	size_t size;
 } live[MAX_LIVE];
 
 static unsigned int until_failure;	/* allocations up to the one to fail; 0: none fails */
-static unsigned int warnings;
-
-bool fuzz_warn(bool condition)
-{
-	warnings += condition;
-	return condition;
-}
+unsigned int warnings;
 
 /* Print what is wrong, with the lists, and end. */
 #define fail(...) do {						\
 	fprintf(stderr, "reg-policy-fuzz: " __VA_ARGS__);	\
 	fprintf(stderr, "\n");					\
-	model_print();						\
+	input_print();						\
 	abort();						\
 } while (0)
 
@@ -92,7 +90,7 @@ static unsigned int find_live(const void *p)
 	fail("%p is not allocated, or too much is", p);
 }
 
-static void *allocate(size_t size)
+void *kvzalloc(size_t size, gfp_t flags)
 {
 	unsigned int i;
 
@@ -107,27 +105,12 @@ static void *allocate(size_t size)
 	return (void *)live[i].p;
 }
 
-void *kvzalloc(size_t size, gfp_t flags)
-{
-	return allocate(size);
-}
-
-void *kzalloc(size_t size, gfp_t flags)
-{
-	return allocate(size);
-}
-
 void kvfree(const void *p)
 {
 	if (!p)
 		return;
 	live[find_live(p)].p = NULL;
 	free((void *)p);
-}
-
-void kfree(const void *p)
-{
-	kvfree(p);
 }
 
 static size_t live_bytes(void)
@@ -151,21 +134,9 @@ static uint64_t random_changed(void)
 	const struct model_list *rules = &lists[KVM_REG_RULES];
 	const uint64_t some = (uint64_t)next_random() << 32 | next_random();
 	const uint64_t mask = rules->nr ? rules->rules[next_random() % rules->nr].mask : 0;
+	const uint64_t choices[] = { 0, ~0ULL, 1ULL << some % 64, some, mask, ~mask };
 
-	switch (next_random() % 6) {
-	case 0:
-		return 0;
-	case 1:
-		return ~0ULL;
-	case 2:
-		return 1ULL << next_random() % 64;
-	case 3:
-		return some;
-	case 4:
-		return mask;
-	default:
-		return ~mask;
-	}
+	return choices[next_random() % ARRAY_SIZE(choices)];
 }
 
 /* As KVM does: a look-up takes place only for what is not allowed plainly. */
@@ -186,14 +157,15 @@ static const struct kvm_x86_reg_rule *find(const struct kvm_reg_policy *policy, 
 static void check_decision(const struct kvm_reg_policy *policy, uint32_t index,
 			   unsigned int access, uint64_t changed)
 {
-	const struct model_decision want = model_decide(index, access, changed);
+	const struct model_decision want = model_decide(lists, index, access, changed);
 	const struct kvm_x86_reg_rule *got;
-	unsigned int list = 0;
+	unsigned int list = 0, action;
 
 	got = find(policy, index, access, changed, &list);
-	check((got ? got->action : ALLOW) == want.action,
+	action = got ? got->action : KVM_X86_REG_RULE_ALLOW;
+	check(action == want.action,
 	      "access %u of 0x%08x changing 0x%llx: action %u, not %u", access, index,
-	      (unsigned long long)changed, got ? got->action : ALLOW, want.action);
+	      (unsigned long long)changed, action, want.action);
 	if (!got)
 		return;
 	check(list == want.list && got == &policy->tables[list]->rules[want.rule],
@@ -212,12 +184,20 @@ static bool in_window(uint32_t index)
 	return false;
 }
 
+/* Is the access allowed without a look at a mask? */
+static bool is_plain(uint32_t index, unsigned int access)
+{
+	if (!is_x2apic(index) && access == WR && model_compares(&lists[KVM_REG_RULES], index))
+		return false;
+	return model_decide(lists, index, access, 0).action == KVM_X86_REG_RULE_ALLOW;
+}
+
 /* An allowed bit may be missing only where a mask had to be looked at. */
 static void check_plain(const struct kvm_reg_policy *policy, uint32_t index,
 			unsigned int access)
 {
 	const bool plain = kvm_reg_policy_allows_plainly(policy, index, access);
-	const bool want = in_window(index) && model_is_plain(index, access);
+	const bool want = in_window(index) && is_plain(index, access);
 
 	check(plain == want, "access %u of 0x%08x is%s allowed plainly", access, index,
 	      plain ? "" : " not");
@@ -225,12 +205,13 @@ static void check_plain(const struct kvm_reg_policy *policy, uint32_t index,
 
 static void check_register(const struct kvm_reg_policy *policy, uint32_t index)
 {
-	const bool compares = kvm_reg_policy_compares(policy, index);
-	const unsigned int changes = model_compares(index) ? 5 : 1;
+	const bool compares = model_compares(&lists[KVM_REG_RULES], index);
+	const unsigned int changes = compares ? 5 : 1;
 	unsigned int i;
 
-	check(compares == model_compares(index), "0x%08x: %s with the old value", index,
-	      compares ? "compares" : "does not compare");
+	check(kvm_reg_policy_compares(policy, index) == compares,
+	      "0x%08x: %s with the old value", index,
+	      compares ? "does not compare" : "compares");
 	check_decision(policy, index, RD, 0);
 	check_decision(policy, index, RD, random_changed());
 	check_decision(policy, index, WR, ~0ULL);
@@ -248,14 +229,15 @@ static void check_around(const struct kvm_reg_policy *policy, uint32_t index)
 	check_register(policy, index + 1);
 }
 
-static void check_rule(const struct kvm_reg_policy *policy, const struct model_rule *r)
+static void check_rule(const struct kvm_reg_policy *policy, const struct kvm_x86_reg_rule *r,
+		       bool has_bits)
 {
-	const uint64_t nr = r->last - r->first + 1;
+	const uint64_t nr = r->last - r->first + 1ULL;
 
 	check_around(policy, r->first);
 	check_around(policy, r->last);
 	check_register(policy, r->first + next_random() % nr);
-	if (r->bits)	/* where the bitmap's words meet */
+	if (has_bits)	/* where the bitmap's words meet */
 		check_around(policy, r->first + next_random() % nr / 64 * 64);
 }
 
@@ -266,7 +248,7 @@ static void check_rules(const struct kvm_reg_policy *policy, const struct model_
 	unsigned int i;
 
 	for (i = next_random() % step; i < list->nr; i += step)
-		check_rule(policy, &list->rules[i]);
+		check_rule(policy, &list->rules[i], list->bits);
 }
 
 static void check_decisions(const struct kvm_reg_policy *policy)
@@ -286,13 +268,13 @@ static void check_decisions(const struct kvm_reg_policy *policy)
 		check_register(policy, next_random());
 }
 
-/* As the look-up has it, which the model was compared with elsewhere */
+/* As the look-up has it, which check_decision() compares with the model */
 static bool lookup_allows(const struct kvm_reg_policy *policy, uint32_t index,
 			  unsigned int access)
 {
 	unsigned int list;
 
-	if (access == WR && index >> 8 != 8 && kvm_reg_policy_compares(policy, index))
+	if (access == WR && !is_x2apic(index) && kvm_reg_policy_compares(policy, index))
 		return false;
 	return !find(policy, index, access, 0, &list);
 }
@@ -306,7 +288,7 @@ static void check_bit(const struct kvm_reg_policy *policy, uint32_t index, int n
 	      kvm_reg_bit(index), nr);
 	for (i = 0; i < ARRAY_SIZE(accesses); i++) {
 		bit = policy->allowed[i][nr / 64] >> nr % 64 & 1;
-		allowed = nr_rules() <= SHORT_LIST ? model_is_plain(index, accesses[i]) :
+		allowed = nr_rules() <= SHORT_LIST ? is_plain(index, accesses[i]) :
 			  lookup_allows(policy, index, accesses[i]);
 		check(bit == allowed, "access %u of 0x%08x: the window's bit is %d",
 		      accesses[i], index, bit);
@@ -381,66 +363,50 @@ static void check_segments(const struct kvm_reg_table *table, const struct model
 	}
 }
 
-/* Rules are their makers': compiling changes nothing in them. */
-static void check_rules_kept(const struct kvm_reg_table *table, const struct model_list *from)
+static struct kvm_reg_table *make_table(unsigned int which)
 {
-	const struct kvm_x86_reg_rule *r = table->rules;
-	const struct model_rule *m = from->rules;
-	unsigned int i;
-
-	check(table->nr_rules == from->nr, "%u rules, not %u", table->nr_rules, from->nr);
-	for (i = 0; i < from->nr; i++, r++, m++)
-		check(r->first == m->first && r->last == m->last && r->access == m->access &&
-		      r->action == m->action && r->mask == m->mask && r->value == m->value &&
-		      (!m->bits || !memcmp(table->exempt[i], m->bits, m->longs * 8)),
-		      "rule %u has changed", i);
-	check(!r->first && r->last == U32_MAX && r->access == (RD | WR) &&
-	      r->action == from->default_action && !r->mask && !r->value,
-	      "the default is wrong");
-}
-
-static size_t longs_of(const struct model_list *list)
-{
+	const struct model_list *from = &lists[which];
+	struct kvm_reg_table *table;
+	unsigned long *bitmap;
 	size_t longs = 0;
 	unsigned int i;
 
-	for (i = 0; i < list->nr; i++)
-		longs += list->rules[i].longs;
-	return longs;
-}
-
-static struct kvm_reg_table *make_table(const struct model_list *from)
-{
-	const size_t longs = longs_of(from);
-	struct kvm_reg_table *table;
-	const struct model_rule *r;
-	unsigned long *bitmap;
-	unsigned int i;
-
-	if (!from->present)
+	if (!from->rules)
 		return NULL;
 
+	for (i = 0; from->bits && i < from->nr; i++)
+		longs += range_longs(&from->rules[i]);
 	table = kvm_reg_table_alloc(from->nr, longs);
 	check(table, "no room for %u rules and %zu longs", from->nr, longs);
 	check(table->size == live[find_live(table)].size, "a table of %zu bytes", table->size);
+	memcpy(table->rules, from->rules, from->nr * sizeof(*from->rules));
+	table->rules[from->nr].action = from->default_action;
 	bitmap = table->bitmaps;
-	for (i = 0; i < from->nr; i++) {
-		r = &from->rules[i];
-		table->rules[i] = (struct kvm_x86_reg_rule) {
-			.first = r->first,
-			.last = r->last,
-			.access = r->access,
-			.action = r->action,
-			.mask = r->mask,
-			.value = r->value,
-		};
-		if (!longs)
-			continue;
-		table->exempt[i] = memcpy(bitmap, r->bits, r->longs * sizeof(*bitmap));
-		bitmap += r->longs;
+	for (i = 0; from->bits && i < from->nr; i++) {
+		longs = range_longs(&from->rules[i]);
+		table->exempt[i] = memcpy(bitmap, from->bits[i], longs * sizeof(*bitmap));
+		bitmap += longs;
 	}
-	table->rules[i].action = from->default_action;
 	return table;
+}
+
+/* Rules are their makers': compiling changes nothing in them. */
+static void check_rules_kept(const struct kvm_reg_table *table, const struct model_list *from)
+{
+	const struct kvm_x86_reg_rule last = {
+		.access = RD | WR,
+		.action = from->default_action,
+		.last = U32_MAX,
+	};
+	unsigned int i;
+
+	check(table->nr_rules == from->nr, "%u rules, not %u", table->nr_rules, from->nr);
+	check(!memcmp(table->rules, from->rules, from->nr * sizeof(*from->rules)),
+	      "a rule has changed");
+	check(!memcmp(&table->rules[from->nr], &last, sizeof(last)), "the default is wrong");
+	for (i = 0; from->bits && i < from->nr; i++)
+		check(!memcmp(table->exempt[i], from->bits[i], range_longs(&from->rules[i]) * 8),
+		      "the bitmap of range %u has changed", i);
 }
 
 static void check_users(struct kvm_reg_table *const *mine, unsigned int users)
@@ -488,7 +454,7 @@ static void check_no_mem(struct kvm_reg_table *const *mine)
 		check(!kvm_reg_policy_alloc(mine), "a policy without memory");
 		check_users(mine, 1);
 
-		table = make_table(&lists[i]);
+		table = make_table(i);
 		if (!table)
 			continue;
 		until_failure = 1;
@@ -507,7 +473,7 @@ static void check_bytes(struct kvm_reg_table *const *mine)
 	for (i = 0; i < KVM_REG_NR_LISTS; i++)
 		bytes += mine[i] ? mine[i]->size : 0;
 	check(bytes <= MAX_BYTES, "%zu bytes in all", bytes);
-	check(longs_of(&lists[KVM_REG_FILTER]) || nr_rules() > SHORT_POLICY ||
+	check(lists[KVM_REG_FILTER].bits || nr_rules() > SHORT_POLICY ||
 	      bytes <= MAX_BYTES_SHORT, "%zu bytes in all", bytes);
 }
 
@@ -564,10 +530,10 @@ static void fuzz_lists(uint8_t options)
 		check_huge();
 
 	for (i = 0; i < KVM_REG_NR_LISTS; i++) {
-		mine[i] = make_table(&lists[i]);
+		mine[i] = make_table(i);
 		if (!mine[i])
 			continue;
-		want = i == KVM_REG_RULES && model_overlaps() ? -E2BIG : 0;
+		want = i == KVM_REG_RULES && model_overlaps(&lists[KVM_REG_RULES]) ? -E2BIG : 0;
 		r = kvm_reg_table_compile(mine[i]);
 		check(r == want, "list %u compiles with %d, not %d", i, r, want);
 		compiled &= !r;
@@ -587,8 +553,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	if (size < HEADER_SIZE)
 		return 0;
 
-	model_decode(data, size);
+	input_decode(data, size);
 	fuzz_lists(data[0]);
-	model_free();
+	input_free();
 	return 0;
 }

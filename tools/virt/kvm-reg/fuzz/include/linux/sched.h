@@ -1,2 +1,0 @@
-/* SPDX-License-Identifier: GPL-2.0 */
-#define cond_resched()	do { } while (0)

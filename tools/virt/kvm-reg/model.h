@@ -1,0 +1,67 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/*
+ * A model of what a list of rules and a filter decide, for both fuzzers: it walks them
+ * for each access, and shares no code with the kernel.
+ */
+#ifndef MODEL_H
+#define MODEL_H
+
+#include <stdbool.h>
+#include <linux/types.h>
+#include <asm/kvm_reg_rules.h>
+
+#define RD		KVM_X86_REG_RULE_READ
+#define WR		KVM_X86_REG_RULE_WRITE
+#define NR_ACTIONS	(KVM_X86_REG_RULE_AUDIT + 1)
+
+/* The most rules in a list, with a mask for one register, and ranges in a filter */
+#define MAX_RULES	4096
+#define MAX_MASKED	64
+#define MAX_RANGES	16
+
+#define X2APIC_FIRST	0x800
+#define X2APIC_LAST	0x8ff
+
+enum { MODEL_RULES, MODEL_FILTER, MODEL_NR_LISTS };
+
+/* All zero, it allows everything.  The ranges of a filter are rules that deny. */
+struct model_list {
+	unsigned int nr;
+	unsigned int default_action;
+	const struct kvm_x86_reg_rule *rules;
+	const unsigned char *const *bits;	/* what each range allows; NULL: nothing */
+};
+
+/* @rule is the number of the rule in the list, the list's nr for its default. */
+struct model_decision {
+	unsigned int action;
+	unsigned int list;
+	unsigned int rule;
+};
+
+/* The first rule for the register and access from @rule on, whatever its mask */
+unsigned int model_next(const struct model_list *list, unsigned int rule, __u32 index,
+			unsigned int access);
+/* The first rule that matches an access, which changes these bits if it is a write */
+unsigned int model_find(const struct model_list *list, __u32 index, unsigned int access,
+			__u64 changed);
+struct model_decision model_decide(const struct model_list *lists, __u32 index,
+				   unsigned int access, __u64 changed);
+
+/* Does a mask decide on writes of the register, unless a rule without one comes first? */
+bool model_compares(const struct model_list *rules, __u32 index);
+/* Are there more rules with a mask for a register than there may be? */
+bool model_overlaps(const struct model_list *rules);
+
+/* Does an access take place, as far as this action goes? */
+static inline bool model_performs(unsigned int action)
+{
+	return action == KVM_X86_REG_RULE_ALLOW || action == KVM_X86_REG_RULE_AUDIT;
+}
+
+static inline bool is_x2apic(__u32 index)
+{
+	return index >= X2APIC_FIRST && index <= X2APIC_LAST;
+}
+
+#endif /* MODEL_H */
