@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * MSR filter: KVM_X86_SET_MSR_FILTER, a list of rules that deny with bitmaps of
- * what they do not.
+ * MSR filter: KVM_X86_SET_MSR_FILTER.  Each range is a rule that denies, with a bitmap
+ * of the MSRs that it allows.
  */
 #include <linux/err.h>
 #include <linux/kvm_host.h>
@@ -9,14 +9,14 @@
 
 #include "reg_access.h"
 
-/* The bitmap of the largest range, in bits. */
+/* The number of bits in the largest bitmap. */
 #define MSR_FILTER_MAX_NMSRS	(KVM_MSR_FILTER_MAX_BITMAP_SIZE * BITS_PER_BYTE)
 
-/* The ABI; 32-bit kernels have the layout of 32-bit callers. */
+/* The ABI.  32-bit kernels have the layout of 32-bit callers. */
 static_assert(sizeof(struct kvm_msr_filter_range) == (IS_ENABLED(CONFIG_64BIT) ? 24 : 16));
 static_assert(sizeof(struct kvm_msr_filter) == (IS_ENABLED(CONFIG_64BIT) ? 392 : 260));
 
-/* Turns a range into a rule, with the range's bitmap. */
+/* Make a rule of a range, and copy the range's bitmap. */
 static int filter_add_range(struct kvm_x86_reg_rule *rule, unsigned long *bitmap,
 			    const struct kvm_msr_filter_range *range)
 {
@@ -28,11 +28,11 @@ static int filter_add_range(struct kvm_x86_reg_rule *rule, unsigned long *bitmap
 	if (range->nmsrs > MSR_FILTER_MAX_NMSRS)
 		return -EINVAL;
 
-	/* A range may end at the last MSR, but not beyond. */
+	/* A range may end at the last MSR, but not past it. */
 	if ((u64)range->base + range->nmsrs > BIT_ULL(32))
 		return -EINVAL;
 
-	/* Not a byte more than userspace needs to own. */
+	/* Read no more than the bytes that hold the range's bits. */
 	if (copy_from_user(bitmap, from, BITS_TO_BYTES(range->nmsrs)))
 		return -EFAULT;
 
@@ -44,9 +44,9 @@ static int filter_add_range(struct kvm_x86_reg_rule *rule, unsigned long *bitmap
 }
 
 /*
- * Returns the table of a filter, whose bitmaps are still userspace's; NULL if the
- * filter is empty, i.e. does not filter; or EINVAL, EFAULT or ENOMEM as an ERR_PTR.
- * Each range is the rule of the same index, ranges without MSRs for no access.
+ * Copy a filter's bitmaps from userspace, check and compile its ranges, and return the
+ * table.  Return NULL if the filter is empty, or EINVAL, EFAULT or ENOMEM as an ERR_PTR.
+ * Each range is the rule of the same index.  Ranges without MSRs have no access.
  */
 struct kvm_reg_table *kvm_msr_filter_table(const struct kvm_msr_filter *filter)
 {
@@ -59,12 +59,12 @@ struct kvm_reg_table *kvm_msr_filter_table(const struct kvm_msr_filter *filter)
 	if (filter->flags & ~KVM_MSR_FILTER_VALID_MASK)
 		return ERR_PTR(-EINVAL);
 
-	/* Room for the bitmaps that can be used; those of bad ranges never are. */
+	/* Clamp the sizes of ranges that are too long: they are rejected below. */
 	for (i = 0; i < ARRAY_SIZE(filter->ranges); i++)
 		longs += BITS_TO_LONGS(min_t(u32, filter->ranges[i].nmsrs,
 					    MSR_FILTER_MAX_NMSRS));
 
-	/* "No ranges" means "no filter", i.e. there is nothing to deny. */
+	/* "No ranges" means "no filter", i.e. the filter denies nothing. */
 	if (!longs)
 		return default_deny ? ERR_PTR(-EINVAL) : NULL;
 

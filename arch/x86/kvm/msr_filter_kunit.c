@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * MSR filter: what is refused and why, and what its table says.
+ * MSR filter: which filters are rejected and why, and what their tables decide.
  */
 #include <kunit/test.h>
 
@@ -17,7 +17,7 @@
 #define ROUNDS		100
 #define MAX_NMSRS	(KVM_MSR_FILTER_MAX_BITMAP_SIZE * BITS_PER_BYTE)
 
-/* Maps a bitmap of the largest size for each range. */
+/* Map a bitmap of the largest size for each range. */
 static int filter_test_init(struct kunit *test)
 {
 	size_t size = KVM_MSR_FILTER_MAX_RANGES * KVM_MSR_FILTER_MAX_BITMAP_SIZE;
@@ -49,7 +49,7 @@ static struct kvm_msr_filter_range deny(struct kunit *test, u32 base, u32 nmsrs)
 	};
 }
 
-/* Returns a policy that is the only user of the filter's table. */
+/* Return a policy that is the only user of the filter's table. */
 static struct kvm_reg_policy *compile(struct kunit *test, struct kvm_msr_filter filter)
 {
 	struct kvm_reg_table *table = kvm_msr_filter_table(&filter);
@@ -118,7 +118,7 @@ static void errno_test(struct kunit *test)
 	filter.ranges[0].flags = param->flags;
 	expect_errno(test, filter, param->err);
 
-	/* Nothing copied for the good ranges before it may be left behind. */
+	/* The table with the good ranges before it must be freed. */
 	if (!param->nmsrs)
 		return;
 
@@ -149,7 +149,7 @@ static void no_memory_test(struct kunit *test)
 	expect_errno(test, filter, -ENOMEM);
 }
 
-/* Ranges are checked and copied one by one, and the first error counts. */
+/* Ranges are checked and copied one by one, and the first error is returned. */
 static void first_error_wins_test(struct kunit *test)
 {
 	struct kvm_msr_filter filter = {};
@@ -163,7 +163,7 @@ static void first_error_wins_test(struct kunit *test)
 	expect_errno(test, filter, -EINVAL);
 }
 
-/* A range without MSRs is no range, whatever else it says. */
+/* A range without MSRs is skipped, and its other fields are not checked. */
 static void empty_filter_test(struct kunit *test)
 {
 	struct kvm_msr_filter filter = {};
@@ -174,7 +174,7 @@ static void empty_filter_test(struct kunit *test)
 	KUNIT_EXPECT_NULL(test, kvm_msr_filter_table(&filter));
 }
 
-/* A bitmap may end where userspace's memory does. */
+/* A bitmap may end at the end of userspace's memory. */
 static void last_byte_of_a_page_test(struct kunit *test)
 {
 	struct kvm_msr_filter filter = {};
@@ -238,7 +238,7 @@ static void expect_number(struct kunit *test, const struct kvm_reg_policy *polic
 	KUNIT_EXPECT_EQ_MSG(test, decision.rule, number, "read of 0x%x", index);
 }
 
-/* Userspace knows a range by its place, empty ranges included. */
+/* The number of a range counts empty ranges as well. */
 static void numbers_test(struct kunit *test)
 {
 	static const int used[] = { 0, 2, 3, 9, KVM_MSR_FILTER_MAX_RANGES - 1 };
@@ -256,7 +256,7 @@ static void numbers_test(struct kunit *test)
 	kvm_reg_policy_free(policy);
 }
 
-/* The filter knows no exits but those that KVM_CAP_X86_USER_SPACE_MSR enables. */
+/* The filter's exits start with error 0, i.e. do not fail closed. */
 static void fails_open_exits_test(struct kunit *test)
 {
 	struct kvm_msr_filter filter = {};
@@ -270,9 +270,9 @@ static void fails_open_exits_test(struct kunit *test)
 }
 
 /*
- * The filter's documentation put into code, to compare the policy with: the number
- * of the range that denies the access, -1 if it is allowed, the number of ranges
- * if the default denies it.
+ * The filter as documented, to compare the policy with.  Return the number of the range
+ * that denies the access, the number of ranges if the default denies it, and -1 if it
+ * is allowed.
  */
 static int model(const struct kvm_msr_filter *filter, u32 index, u32 access)
 {

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * Register access: put a VM's register policy in force, and ask it.
+ * Register access: install a VM's register policy, and check accesses.
  */
 #include <linux/cleanup.h>
 #include <linux/err.h>
@@ -10,7 +10,7 @@
 #include "reg_access.h"
 #include "trace.h"
 
-/* One set of values names an access to the engine, to the vendors and in the ABI. */
+/* The ABI, the policy and the vendors have the same values for an access. */
 static_assert(KVM_X86_REG_RULE_READ == MSR_TYPE_R);
 static_assert(KVM_X86_REG_RULE_WRITE == MSR_TYPE_W);
 static_assert(KVM_X86_REG_RULE_READ == KVM_MSR_FILTER_READ);
@@ -30,18 +30,18 @@ static struct kvm_reg_table *locked_table(struct kvm *kvm, enum kvm_reg_list_id 
 }
 
 /*
- * Replace one of the VM's lists by @table, NULL for none; the caller keeps its
- * reference.  On failure nothing has changed.
+ * Replace one of the VM's lists by @table, NULL for none.  The caller keeps its
+ * reference.  A failure changes nothing.
  *
  * When this returns, no vCPU can make an access that the new policy traps:
  *
- * - A vCPU in KVM that asked the old policy did so in a section of kvm->srcu.
- * - A vCPU in the guest has left it, for the request waits, and recomputes its
- *   intercepts before it enters again, in L2 those of L2 as well.
+ * - A vCPU in KVM looks up the old policy in a section of kvm->srcu, which has ended.
+ * - A vCPU in the guest has left it, because the request waits for that.  It recomputes
+ *   its intercepts before it enters again, and in L2 also those of L2.
  * - A vCPU that is being created starts with the request pending.
  *
- * Without vCPUs there is nobody to wait for: created_vcpus is raised under kvm->lock
- * before a vCPU can read the policy, and lowered after it can.
+ * Without vCPUs, don't wait: created_vcpus is raised under kvm->lock before a vCPU can
+ * read the policy, and lowered when it no longer can.
  */
 int kvm_reg_table_install(struct kvm *kvm, enum kvm_reg_list_id list,
 			  struct kvm_reg_table *table)
@@ -78,7 +78,7 @@ int kvm_reg_table_install(struct kvm *kvm, enum kvm_reg_list_id list,
 	return 0;
 }
 
-/* Returns a list that is in force, with a reference for the caller; NULL for none. */
+/* Return an installed list, with a reference for the caller, or NULL. */
 struct kvm_reg_table *kvm_reg_table_get(struct kvm *kvm, enum kvm_reg_list_id list)
 {
 	struct kvm_reg_table *table;
@@ -92,7 +92,7 @@ struct kvm_reg_table *kvm_reg_table_get(struct kvm *kvm, enum kvm_reg_list_id li
 	return table;
 }
 
-/* Does the policy keep the VM from becoming one whose registers KVM cannot see? */
+/* Does the policy require that KVM can access the registers of the VM? */
 bool kvm_reg_policy_needs_state(struct kvm *kvm)
 {
 	struct kvm_reg_table *rules = locked_table(kvm, KVM_REG_RULES);
@@ -101,15 +101,16 @@ bool kvm_reg_policy_needs_state(struct kvm *kvm)
 }
 EXPORT_SYMBOL_GPL(kvm_reg_policy_needs_state);
 
-/* The VM is going away: there are neither vCPUs nor ioctls. */
+/* Call only when the VM has neither vCPUs nor ioctls any more. */
 void kvm_reg_policy_destroy(struct kvm *kvm)
 {
 	kvm_reg_policy_free(rcu_dereference_protected(kvm->arch.reg_policy, true));
 }
 
 /*
- * May hardware perform the access?  Callable without kvm->srcu, e.g. while the vCPU
- * is being created.  If the answer is outdated, a request to ask again is pending.
+ * May hardware perform the access?  Does not require kvm->srcu, which is not held e.g.
+ * while the vCPU is created.  If the policy changes, a request to recompute intercepts
+ * is pending.
  */
 bool kvm_reg_may_passthrough(struct kvm_vcpu *vcpu, u32 index, u32 access)
 {
@@ -125,8 +126,9 @@ bool kvm_reg_may_passthrough(struct kvm_vcpu *vcpu, u32 index, u32 access)
 EXPORT_SYMBOL_GPL(kvm_reg_may_passthrough);
 
 /*
- * The bits that a write changes: not all MSRs hold what is written.  All of them if
- * KVM cannot know, or if more than the write decides on what the MSR holds.
+ * Return the bits that a write changes.  Not all MSRs hold the value that is written.
+ * Return all bits if KVM cannot read the MSR, or if its value after the write does not
+ * depend on the write only.
  */
 u64 kvm_reg_changed_bits(struct kvm_vcpu *vcpu, u32 index, u64 data)
 {
@@ -179,7 +181,7 @@ static int result_of(struct kvm_vcpu *vcpu, const struct kvm_reg_table *table,
 	}
 }
 
-/* What becomes of an access that a rule of @table decides on, as __kvm_reg_check(). */
+/* Apply @rule of @table, count and trace the access, and return as __kvm_reg_check(). */
 int kvm_reg_decide(struct kvm_vcpu *vcpu, const struct kvm_reg_table *table,
 		   const struct kvm_x86_reg_rule *rule, u32 index, u32 access, u64 *data)
 {
@@ -194,7 +196,7 @@ int kvm_reg_decide(struct kvm_vcpu *vcpu, const struct kvm_reg_table *table,
 	return r;
 }
 
-/* For vendors, out of line. */
+/* Out of line, for the vendor modules. */
 int kvm_reg_check(struct kvm_vcpu *vcpu, u32 index, u32 access, u64 *data)
 {
 	return __kvm_reg_check(vcpu, index, access, data);

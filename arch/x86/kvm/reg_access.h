@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /*
- * Register access: put a VM's register policy in force, and ask it.
+ * Register access: install a VM's register policy, and check accesses.
  */
 #ifndef __KVM_X86_REG_ACCESS_H
 #define __KVM_X86_REG_ACCESS_H
@@ -32,7 +32,7 @@ struct kvm_reg_table *kvm_reg_rules_table(const struct kvm_x86_reg_rules *head);
 int kvm_vm_ioctl_set_reg_rules(struct kvm *kvm, void __user *argp);
 int kvm_vm_ioctl_get_reg_rules(struct kvm *kvm, void __user *argp);
 
-/* The file reg_policy of the VM's debugfs folder: reg_debugfs.c */
+/* The file reg_policy in the VM's debugfs directory: reg_debugfs.c */
 void kvm_reg_policy_create_debugfs(struct kvm *kvm);
 
 static inline const struct kvm_reg_policy *kvm_reg_policy(struct kvm *kvm)
@@ -40,7 +40,7 @@ static inline const struct kvm_reg_policy *kvm_reg_policy(struct kvm *kvm)
 	return srcu_dereference(kvm->arch.reg_policy, &kvm->srcu);
 }
 
-/* Is the access allowed with nothing else to do?  False outside of the windows. */
+/* Is the access allowed, for any value?  A policy's answer outside the windows is no. */
 static __always_inline bool kvm_reg_allows_plainly(struct kvm_vcpu *vcpu, u32 index,
 						   u32 access)
 {
@@ -50,9 +50,9 @@ static __always_inline bool kvm_reg_allows_plainly(struct kvm_vcpu *vcpu, u32 in
 }
 
 /*
- * Returns KVM_MSR_RET_ALLOWED if the guest's access to an MSR is KVM's to handle.  If
- * not, the access is complete: 0 if it succeeds, with what a read returns in @data,
- * or another KVM_MSR_RET_*.  A write is of @data.
+ * Return KVM_MSR_RET_ALLOWED if KVM has to handle the guest's access to an MSR.
+ * Otherwise the policy handles it: return 0 if it succeeds, with the value of a read in
+ * @data, or another KVM_MSR_RET_*.  For a write, @data is the value to write.
  */
 static __always_inline int __kvm_reg_check(struct kvm_vcpu *vcpu, u32 index, u32 access,
 					   u64 *data)

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * Register debugfs: show the policy that is in force for a VM.
+ * Register debugfs: show the installed policy of a VM.
  */
 #include <linux/debugfs.h>
 #include <linux/kvm_host.h>
@@ -35,7 +35,7 @@ static void show_table(struct seq_file *m, const char *name,
 
 	for (i = 0; i < table->nr_rules; i++) {
 		rule = &table->rules[i];
-		/* A range of the filter that is not in use. */
+		/* Skip ranges of the filter that are not in use. */
 		if (!rule->access)
 			continue;
 
@@ -108,7 +108,7 @@ static const struct file_operations reg_policy_fops = {
 	.release	= reg_policy_release,
 };
 
-/* The file goes away with the VM's folder. */
+/* KVM removes the file with the VM's directory. */
 void kvm_reg_policy_create_debugfs(struct kvm *kvm)
 {
 	debugfs_create_file("reg_policy", 0444, kvm->debugfs_dentry, kvm,

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * Register policy: compile lists of rules, look up what they say of an access.
+ * Register policy: compile lists of rules, and look up the rule for an access.
  */
 #include <linux/bitmap.h>
 #include <linux/errno.h>
@@ -18,13 +18,13 @@
 
 #include "reg_policy.h"
 
-/* A rule has two ends, and one segment starts before all of them. */
+/* A segment starts at register 0, at the start of each rule and after its end. */
 #define MAX_SEGMENTS(nr_rules)	(2 * (nr_rules) + 1)
 
 /*
- * The rules with a mask stand in kvm_reg_table.masked in runs.  A run starts with those
- * for one register, at most half of what it has room for, and the rules that start to
- * apply later join it until it is full.
+ * kvm_reg_table.masked holds the rules with a mask, in runs.  A run starts with those
+ * for one register, which fill at most half of it.  Rules that start at later registers
+ * are added until the run is full.
  */
 #define MAX_RUN			(2 * KVM_REG_MAX_MASKED)
 #define MAX_RUNS(nr_rules)	((nr_rules) / KVM_REG_MAX_MASKED + 1)
@@ -33,7 +33,7 @@ static_assert(KVM_X86_REG_RULE_READ >> 1 == READ);
 static_assert(KVM_X86_REG_RULE_WRITE >> 1 == WRITE);
 static_assert(MAX_RUNS(KVM_REG_MAX_RULES) * (MAX_RUN + 1) < KVM_REG_NONE);
 
-/* A register from which on a rule applies, or no longer does. */
+/* A register at which a rule starts to apply, or no longer applies. */
 struct edge {
 	u32 at;
 	u16 rule;
@@ -41,8 +41,8 @@ struct edge {
 };
 
 /*
- * Goes through the space from edge to edge, with the rules that apply there: those
- * with a mask, those without one, and the first of these for each access.
+ * A pass over all registers, from edge to edge.  Holds the rules for the current one:
+ * those with a mask, those without, and the first of the latter for each access.
  */
 struct sweep {
 	unsigned long masked[BITS_TO_LONGS(KVM_REG_MAX_RULES)];
@@ -66,7 +66,7 @@ static const struct window {
 	{ KVM_REG_KVM, KVM_REG_KVM + KVM_REG_KVM_NR - 1 },
 };
 
-/* Returns where @nr elements of @elem bytes start after the @size bytes so far. */
+/* Add @nr elements of @elem bytes to @size, and return the offset of the first. */
 static size_t reserve(size_t *size, size_t nr, size_t elem)
 {
 	size_t start = *size;
@@ -76,9 +76,9 @@ static size_t reserve(size_t *size, size_t nr, size_t elem)
 }
 
 /*
- * Returns a table, owned by the caller, for @nr_rules rules, all zero, and a default
- * that allows; for the filter, also with room for so many longs of bitmaps.  NULL if
- * there is no memory, which is charged to the caller's cgroup.
+ * Return a table for @nr_rules rules, all zero, and a default that allows.  For the
+ * filter, it also has @bitmap_longs of bitmaps.  The caller owns it and is charged for
+ * its memory.  Return NULL if there is no memory.
  */
 struct kvm_reg_table *kvm_reg_table_alloc(u32 nr_rules, size_t bitmap_longs)
 {
@@ -91,7 +91,7 @@ struct kvm_reg_table *kvm_reg_table_alloc(u32 nr_rules, size_t bitmap_longs)
 	if (WARN_ON_ONCE(nr_rules > KVM_REG_MAX_RULES))
 		return NULL;
 
-	/* What has to be aligned most comes first. */
+	/* Place the fields with the strictest alignment first. */
 	size = struct_size(table, rules, nr_rules + 1);
 	exempt = reserve(&size, bitmap_longs ? nr_rules + 1 : 0, sizeof(*table->exempt));
 	bitmaps = reserve(&size, bitmap_longs, sizeof(long));
@@ -128,7 +128,7 @@ void kvm_reg_table_put(struct kvm_reg_table *table)
 		kvfree(table);
 }
 
-/* Where some rules end and others start, no more than apply there may be counted. */
+/* At one register, end rules before others start, so that the count stays exact. */
 static int compare_edges(const void *a, const void *b)
 {
 	const struct edge *x = a, *y = b;
@@ -153,7 +153,7 @@ static struct sweep *sweep_alloc(const struct kvm_reg_table *table)
 	sweep->first[READ] = table->nr_rules;
 	sweep->first[WRITE] = table->nr_rules;
 
-	/* With the default, but not with ranges of the filter that are not in use. */
+	/* Include the default, but not the ranges of the filter that are not in use. */
 	for (i = 0; i <= table->nr_rules; i++) {
 		rule = &table->rules[i];
 		if (!rule->access)
@@ -170,7 +170,7 @@ static struct sweep *sweep_alloc(const struct kvm_reg_table *table)
 	return sweep;
 }
 
-/* Have the run hold all masked rules that apply, of which @rule is the latest. */
+/* Add @rule to the run.  If that is full, start one with all masked rules that apply. */
 static void extend_run(struct kvm_reg_table *table, struct sweep *sweep, u32 rule)
 {
 	if (sweep->run_len < MAX_RUN) {
@@ -239,7 +239,7 @@ static void copy_bits(unsigned long *to, u32 to_bit, const unsigned long *from,
 	}
 }
 
-/* Set the bits of a segment's registers from @first to @last, which are in a window. */
+/* Set the bits of a segment's registers from @first to @last, which are in one window. */
 static void set_allowed(struct kvm_reg_table *table, const struct kvm_reg_segment *segment,
 			u32 first, u32 last)
 {
@@ -281,8 +281,8 @@ static void fill_allowed(struct kvm_reg_table *table)
 }
 
 /*
- * Compile the rules, the default and the bitmaps that have been filled in.  Returns
- * -ENOMEM, or -E2BIG if more than KVM_REG_MAX_MASKED masked rules are for one register.
+ * Compile the rules, the default and the bitmaps that the caller filled in.  Return
+ * -ENOMEM, or -E2BIG if more than KVM_REG_MAX_MASKED masked rules cover one register.
  */
 int kvm_reg_table_compile(struct kvm_reg_table *table)
 {
@@ -293,7 +293,7 @@ int kvm_reg_table_compile(struct kvm_reg_table *table)
 	if (!sweep)
 		return -ENOMEM;
 
-	/* There is an edge at 0: the default's. */
+	/* The default starts at register 0, i.e. there is an edge. */
 	while (!r && i < sweep->nr_edges) {
 		first = sweep->edges[i].at;
 		do {
@@ -313,7 +313,7 @@ int kvm_reg_table_compile(struct kvm_reg_table *table)
 	return 0;
 }
 
-/* Returns a policy of the tables, NULL for no list, of which it becomes a user; or NULL. */
+/* Return a policy, which takes a reference to each of @tables that is not NULL, or NULL. */
 struct kvm_reg_policy *kvm_reg_policy_alloc(struct kvm_reg_table *const *tables)
 {
 	struct kvm_reg_policy *policy = kzalloc(sizeof(*policy), GFP_KERNEL_ACCOUNT);
@@ -351,8 +351,8 @@ void kvm_reg_policy_free(struct kvm_reg_policy *policy)
 }
 
 /*
- * The last segment that starts at or before a register, by a binary search that takes
- * as many steps for any: the first leaves a power of two of segments to search.
+ * Return the last segment that starts at or before @index.  The binary search takes the
+ * same steps for each register: the first leaves a power of two of segments to search.
  */
 static __always_inline const struct kvm_reg_segment *
 find_segment(const struct kvm_reg_table *table, u32 index)
@@ -368,13 +368,13 @@ find_segment(const struct kvm_reg_table *table, u32 index)
 	return &table->segments[i];
 }
 
-/* Does a mask decide what becomes of writes of a register, i.e. what they change? */
+/* Does a mask decide on writes to a register, i.e. do the bits that change matter? */
 bool kvm_reg_table_compares(const struct kvm_reg_table *table, u32 index)
 {
 	return find_segment(table, index)->masked != KVM_REG_NONE;
 }
 
-/* The rules with a mask are few: go through all that may be the first to match. */
+/* Return @rule, or the first in the run @masked that comes before it and matches. */
 static u32 find_masked(const struct kvm_reg_table *table, const u16 *masked, u32 rule,
 		       u32 index, u64 changed)
 {
@@ -400,7 +400,7 @@ static bool is_exempt(const struct kvm_reg_table *table, u32 rule, u32 index)
 						     r->last - r->first + 1), bitmap);
 }
 
-/* The first rule that matches, the default at the latest; NULL if it allows the access. */
+/* Return the first rule that matches, or the default; NULL if it allows the access. */
 const struct kvm_x86_reg_rule *kvm_reg_table_find(const struct kvm_reg_table *table,
 						  u32 index, u32 access, u64 changed)
 {

@@ -3,7 +3,7 @@
  * Register policy: which registers a guest may read and write.
  *
  * A list of rules is compiled into a table, which never changes afterwards.  A policy
- * is the tables of a VM's two lists.  Nothing here knows about VMs and vCPUs.
+ * is the tables of a VM's two lists.  Nothing here depends on a VM or a vCPU.
  */
 #ifndef __KVM_X86_REG_POLICY_H
 #define __KVM_X86_REG_POLICY_H
@@ -18,15 +18,15 @@
 #define KVM_REG_RW		(KVM_X86_REG_RULE_READ | KVM_X86_REG_RULE_WRITE)
 #define KVM_REG_NR_ACCESS	2	/* READ and WRITE, which are access >> 1 */
 
-#define KVM_REG_MAX_RULES	4096	/* their indices are u16 */
+#define KVM_REG_MAX_RULES	4096	/* indices are u16 */
 #define KVM_REG_NONE		U16_MAX
-#define KVM_REG_MAX_MASKED	64	/* for a register: bounds what a look-up takes */
+#define KVM_REG_MAX_MASKED	64	/* per register, to bound a look-up */
 
 /* Always allowed: with APICv and x2AVIC, hardware accesses the APIC page instead. */
 #define KVM_REG_X2APIC_FIRST	0x800
 #define KVM_REG_X2APIC_LAST	0x8ff
 
-/* The windows: where KVM emulates MSRs or passes them through, a bit for each. */
+/* The windows, in which KVM emulates MSRs or passes them through: a bit for each. */
 #define KVM_REG_LOW		0x00000000	/* architectural */
 #define KVM_REG_HIGH		0xc0000000	/* architectural, 64-bit */
 #define KVM_REG_AMD		0xc0010000	/* AMD's implementation */
@@ -38,9 +38,9 @@
 #define KVM_REG_NR_BITS		(3 * KVM_REG_ARCH_NR + KVM_REG_HV_NR + KVM_REG_KVM_NR)
 
 /*
- * What applies from one register up to where the next segment starts: for each access
- * the first rule without a mask, and where in kvm_reg_table.masked the rules with a
- * mask are, KVM_REG_NONE if none of them comes before it.
+ * The rules for the registers up to the next segment: for each access the first rule
+ * without a mask, and the index in kvm_reg_table.masked of the rules with a mask,
+ * KVM_REG_NONE if none of these comes before the first one without.
  */
 struct kvm_reg_segment {
 	u16 rule[KVM_REG_NR_ACCESS];
@@ -53,22 +53,22 @@ struct kvm_reg_table {
 	size_t size;
 	u32 flags;			/* KVM_X86_REG_RULES_* */
 	bool needs_state;		/* KVM has to access registers itself */
-	u32 nr_rules;			/* less the default, a rule for everything at the end */
+	u32 nr_rules;			/* without the default, which comes after them */
 	u32 nr_segments;		/* at least one, the first starts at register 0 */
-	u32 search_step;		/* the largest power of two that is not more */
-	u32 *first;			/* where each segment starts, sorted */
+	u32 search_step;		/* the largest power of two <= nr_segments */
+	u32 *first;			/* first register of each segment, sorted */
 	struct kvm_reg_segment *segments;
 	u16 *masked;			/* runs of rules, each ended by KVM_REG_NONE */
-	unsigned long **exempt;		/* of the filter alone: what each range allows */
-	unsigned long *bitmaps;		/* room for what @exempt points to */
-	/* In the windows: to allow the access, whatever is written, is all there is to do. */
+	unsigned long **exempt;		/* for the filter: what each range allows */
+	unsigned long *bitmaps;		/* the bitmaps that @exempt points to */
+	/* In the windows: the access is allowed, for any value that is written. */
 	unsigned long allowed[KVM_REG_NR_ACCESS][BITS_TO_LONGS(KVM_REG_NR_BITS)];
 	struct kvm_x86_reg_rule rules[];
 };
 
 enum kvm_reg_list_id { KVM_REG_RULES, KVM_REG_FILTER, KVM_REG_NR_LISTS };
 
-/* @allowed is the intersection of the tables'; a list without a table allows all. */
+/* @allowed is the intersection of the tables'.  Without a table, a list allows all. */
 struct kvm_reg_policy {
 	unsigned long allowed[KVM_REG_NR_ACCESS][BITS_TO_LONGS(KVM_REG_NR_BITS)];
 	struct kvm_reg_table *tables[KVM_REG_NR_LISTS];
@@ -85,7 +85,7 @@ bool kvm_reg_table_compares(const struct kvm_reg_table *table, u32 index);
 const struct kvm_x86_reg_rule *kvm_reg_table_find(const struct kvm_reg_table *table,
 						  u32 index, u32 access, u64 changed);
 
-/* A register's bit in the windows, -1 outside of them; @index may be the guest's. */
+/* Return a register's bit, -1 outside the windows.  The guest may choose @index. */
 static __always_inline int kvm_reg_bit(u32 index)
 {
 	switch (index) {
@@ -110,7 +110,7 @@ static __always_inline int kvm_reg_bit(u32 index)
 	return array_index_nospec(index, KVM_REG_NR_BITS);
 }
 
-/* Is the access allowed with nothing else to do?  If false, the look-up knows. */
+/* Is the access allowed, for any value?  If false, a look-up has to decide. */
 static __always_inline bool
 kvm_reg_policy_allows_plainly(const struct kvm_reg_policy *policy, u32 index, u32 access)
 {
@@ -119,7 +119,7 @@ kvm_reg_policy_allows_plainly(const struct kvm_reg_policy *policy, u32 index, u3
 	return bit >= 0 && test_bit(bit, policy->allowed[access >> 1]);
 }
 
-/* Does it matter what a write of the register changes? */
+/* Does it matter which bits a write to the register changes? */
 static inline bool kvm_reg_policy_compares(const struct kvm_reg_policy *policy, u32 index)
 {
 	const struct kvm_reg_table *rules = policy->tables[KVM_REG_RULES];
@@ -128,7 +128,7 @@ static inline bool kvm_reg_policy_compares(const struct kvm_reg_policy *policy, 
 	       kvm_reg_table_compares(rules, index);
 }
 
-/* The rule that decides, the filter's on what the rules let through; NULL to allow. */
+/* Return the rule that decides, NULL to allow.  Check the filter for what rules allow. */
 static __always_inline const struct kvm_x86_reg_rule *
 kvm_reg_policy_find(const struct kvm_reg_policy *policy, u32 index, u32 access, u64 changed,
 		    const struct kvm_reg_table **table)

@@ -21,13 +21,13 @@
 #define MAX_RULES	24
 #define MAX_REGISTERS	12288
 
-/* The limits that userspace is told, spelt out. */
+/* The limits that are documented for userspace. */
 #define MAX_USER_RULES	4096
 #define MAX_MASKED	64
 
 /*
- * What a list is made from: @present is whether there is a list at all, @exempt a
- * bitmap of what each rule allows, from its first register on, if not NULL.
+ * The input for a list.  @present: the VM has the list.  @exempt: a bitmap of the
+ * registers that each rule allows, from its first register on, or NULL.
  */
 struct list_input {
 	bool present;
@@ -42,8 +42,8 @@ struct policy_input {
 };
 
 /*
- * A policy, what it has been made from, which is what the model looks at, and what
- * chooses registers and values to try.
+ * A policy to check, its input, which the model uses, and the random numbers for the
+ * registers and values to check.
  */
 struct policy_check {
 	struct kunit *test;
@@ -107,7 +107,7 @@ static void counting_put(struct kvm_reg_table *table)
 	kunit_activate_static_stub(test, kvm_reg_table_put, counting_put);
 }
 
-/* Counts the tables that a test allocates, in its priv, a struct kvm_reg_kunit. */
+/* Count the tables that a test allocates, in its priv, a struct kvm_reg_kunit. */
 int kvm_reg_kunit_init(struct kunit *test)
 {
 	test->priv = kunit_kzalloc(test, sizeof(struct kvm_reg_kunit), GFP_KERNEL);
@@ -119,7 +119,7 @@ int kvm_reg_kunit_init(struct kunit *test)
 	return 0;
 }
 
-/* Whatever a test has allocated must be gone at its end. */
+/* A test must have freed all its tables at its end. */
 void kvm_reg_kunit_exit(struct kunit *test)
 {
 	struct kvm_reg_kunit *ctx = test->priv;
@@ -128,7 +128,7 @@ void kvm_reg_kunit_exit(struct kunit *test)
 		KUNIT_EXPECT_EQ_MSG(test, ctx->nr_tables, 0, "tables leaked");
 }
 
-/* Maps userspace memory until the end of the test. */
+/* Map userspace memory until the end of the test. */
 u8 __user *kvm_reg_kunit_mmap(struct kunit *test, size_t size)
 {
 	unsigned long mem = kunit_vm_mmap(test, NULL, 0, size, PROT_READ | PROT_WRITE,
@@ -138,7 +138,7 @@ u8 __user *kvm_reg_kunit_mmap(struct kunit *test, size_t size)
 	return (u8 __user *)mem;
 }
 
-/* As KVM does: a look-up takes place only for what is not allowed plainly. */
+/* Like KVM, look up an access only if the bit test does not allow it. */
 struct kvm_reg_decision kvm_reg_kunit_decide(const struct kvm_reg_policy *policy, u32 index,
 					     u8 access, u64 changed)
 {
@@ -164,8 +164,8 @@ struct kvm_reg_decision kvm_reg_kunit_decide(const struct kvm_reg_policy *policy
 }
 
 /*
- * The model knows neither segments, runs nor windows, nor the engine's helpers: it
- * goes through the lists, in 64 bits and byte by byte.
+ * The model uses neither segments, runs nor windows, nor helpers of the policy.  It
+ * walks the lists, with 64-bit registers and bitmaps of bytes.
  */
 static bool model_covers(const struct kvm_x86_reg_rule *rule, u32 index, u8 access)
 {
@@ -174,7 +174,7 @@ static bool model_covers(const struct kvm_x86_reg_rule *rule, u32 index, u8 acce
 	return (rule->access & access) && index >= first && index - first < nr;
 }
 
-/* Returns the index of the rule that applies, the number of rules for the default. */
+/* Return the index of the rule that applies, the number of rules for the default. */
 static u32 model_rule(const struct list_input *in, u32 index, u8 access, u64 changed)
 {
 	u32 i;
@@ -215,7 +215,7 @@ static struct model_decision model(const struct policy_input *in, u32 index, u8 
 {
 	struct model_decision decision = { ALLOW }, next;
 
-	/* x2APIC MSRs, which nothing guards. */
+	/* x2APIC MSRs are always allowed. */
 	if (index >> 8 == 8)
 		return decision;
 
@@ -275,7 +275,7 @@ static void fill_exempt(struct kvm_reg_table *table, const unsigned long *exempt
 	}
 }
 
-/* Returns a list's table, not compiled, or NULL. */
+/* Return a list's table, not compiled, or NULL. */
 static struct kvm_reg_table *make_table(struct kunit *test, const struct list_input *in)
 {
 	struct kvm_reg_table *table;
@@ -311,7 +311,7 @@ static struct kvm_reg_table *compile_list(struct kunit *test, const struct list_
 	return table;
 }
 
-/* Returns the policy, sole user of its tables. */
+/* Return a policy that is the only user of its tables. */
 static struct kvm_reg_policy *compile(struct kunit *test, const struct policy_input *in)
 {
 	struct kvm_reg_table *tables[] = {
@@ -345,7 +345,7 @@ static void check_decision(struct policy_check *c, u32 index, u8 access, u64 cha
 			want.rule < list->nr_rules ? list->rules[want.rule].value : 0);
 }
 
-/* A set bit must be right, and must not be missing where no mask is in the way. */
+/* A bit may be set only if the access is allowed, and must be unless there is a mask. */
 static void check_plain(struct policy_check *c, u32 index, u8 access,
 			struct model_decision want, bool masked)
 {
@@ -356,7 +356,7 @@ static void check_plain(struct policy_check *c, u32 index, u8 access,
 				    "access %u to 0x%x", access, index);
 }
 
-/* Reads don't change anything, whatever is said. */
+/* Reads change nothing: the decision must not depend on @changed. */
 static void check_read(struct policy_check *c, u32 index, u64 changed)
 {
 	struct model_decision want = model(c->in, index, RD, 0);
@@ -381,7 +381,7 @@ static void check_write(struct policy_check *c, u32 index, const u64 *changed, i
 			KUNIT_ASSERT_TRUE_MSG(c->test, compares, "write of 0x%x", index);
 	}
 
-	/* Not to be asked for nothing: the old value takes reading the register. */
+	/* Without a mask, KVM must not have to read the register. */
 	if (!masked)
 		KUNIT_ASSERT_FALSE_MSG(c->test, compares, "write of 0x%x", index);
 }
@@ -407,7 +407,7 @@ static void check(struct policy_check *c, u32 index)
 
 static void check_around(struct policy_check *c, u32 index)
 {
-	/* Wraps on purpose: the neighbours of 0 are 1 and 2^32 - 1. */
+	/* Wrap on purpose: the neighbours of 0 are 1 and 2^32 - 1. */
 	check(c, index - 1);
 	check(c, index);
 	check(c, index + 1);
@@ -422,7 +422,7 @@ static void check_rule(struct policy_check *c, const struct kvm_x86_reg_rule *ru
 	check(c, rule->first + prandom_u32_state(&c->rnd) % (nr ?: 1));
 }
 
-/* All rules of a short list, about MAX_RULES of a long one, with the last. */
+/* Check all rules of a short list, and about MAX_RULES of a long one with its last. */
 static void check_list(struct policy_check *c, const struct list_input *in)
 {
 	u32 i, step = 1 + in->nr_rules / (MAX_RULES + 1);
@@ -456,14 +456,14 @@ static u32 random_register(struct rnd_state *rnd)
 {
 	u32 near = interesting[prandom_u32_state(rnd) % ARRAY_SIZE(interesting)];
 
-	/* Mostly near an edge, so that rules meet, overlap and cross windows. */
+	/* Mostly near an edge, so that rules touch, overlap and cross windows. */
 	if (prandom_u32_state(rnd) % 8)
 		return near + prandom_u32_state(rnd) % 256 - 128;
 
 	return prandom_u32_state(rnd);
 }
 
-/* Every other one is to allow, so that what comes after counts as well. */
+/* More than half of the rules allow, so that the filter decides as well. */
 static u8 random_action(struct rnd_state *rnd)
 {
 	u32 action = prandom_u32_state(rnd) % (2 * NR_ACTIONS);
@@ -497,7 +497,7 @@ static u64 random_mask(struct rnd_state *rnd)
 	}
 }
 
-/* Random lists of rules, the bitmap of the filter's, and what they are made by. */
+/* Random lists of rules, the bitmap of the filter, and the state of the generator. */
 struct random_input {
 	struct rnd_state rnd;
 	unsigned long *exempt;
@@ -517,7 +517,7 @@ static struct random_input *random_input_alloc(struct kunit *test, u32 seed)
 	return random;
 }
 
-/* All actions, a few rules that cover everything, and in most lists masks. */
+/* All actions, a few rules that cover all registers, and masks in most lists. */
 static void random_rules(struct random_input *random, u32 nr)
 {
 	struct kvm_x86_reg_rule *rules = random->rules[KVM_REG_RULES];
@@ -545,7 +545,7 @@ static void random_rules(struct random_input *random, u32 nr)
 	};
 }
 
-/* Bitmaps in place of masks; some rules are for no access. */
+/* Bitmaps instead of masks.  Some rules have no access. */
 static void random_filter(struct random_input *random, u32 nr)
 {
 	struct kvm_x86_reg_rule *rules = random->rules[KVM_REG_FILTER];
@@ -567,7 +567,7 @@ static void random_filter(struct random_input *random, u32 nr)
 	};
 }
 
-/* In each fourth policy a list is missing, in turn. */
+/* Each fourth policy has only one list, in turn. */
 static void random_policies_test(struct kunit *test)
 {
 	struct random_input *random = random_input_alloc(test, SEED);
@@ -583,7 +583,7 @@ static void random_policies_test(struct kunit *test)
 	}
 }
 
-/* Every register of every window, and the first after it. */
+/* Check each register of each window, and the first after it. */
 static void check_windows(struct kunit *test, const struct policy_input *in, u32 seed)
 {
 	struct policy_check c = { .test = test, .in = in, .policy = compile(test, in) };
@@ -759,7 +759,7 @@ static void policy_test(struct kunit *test)
 	check_policy(test, &param->in, SEED);
 }
 
-/* Rules to fill long lists with: the one at an index. */
+/* Rules for long lists, by their index. */
 static struct kvm_x86_reg_rule disjoint_rule(u32 i)
 {
 	return (struct kvm_x86_reg_rule)RULE(i << 20, (i << 20) + 0xfff, RW, i % 6,
@@ -776,7 +776,7 @@ static struct kvm_x86_reg_rule identical_rule(u32 i)
 	return (struct kvm_x86_reg_rule)RULE(0x100, 0x1ff, RW, 1 + i % 5, .value = i);
 }
 
-/* From the innermost to the outermost, around a place in a window. */
+/* From the innermost to the outermost, around a register in a window. */
 static struct kvm_x86_reg_rule nested_rule(u32 i)
 {
 	return (struct kvm_x86_reg_rule)RULE(0xc0001000 - i, 0xc0001000 + i, 1 + i % 3,
@@ -812,14 +812,14 @@ static struct kvm_x86_reg_rule narrowing_masked_rule(u32 i)
 						    GP), i);
 }
 
-/* As many over each register as there may be, each with another neighbour. */
+/* The most rules that may cover a register, for each register in another combination. */
 static struct kvm_x86_reg_rule staggered_masked_rule(u32 i)
 {
 	return masked((struct kvm_x86_reg_rule)RULE(8 * i, 8 * (i + MAX_MASKED) - 1, WR,
 						    1 + i % 5, .value = i), i);
 }
 
-/* As many as there may be start where as many others end. */
+/* The most rules that may cover a register start where as many others end. */
 static struct kvm_x86_reg_rule stacked_masked_rule(u32 i)
 {
 	u32 first = i / MAX_MASKED * 0x100;
@@ -828,7 +828,7 @@ static struct kvm_x86_reg_rule stacked_masked_rule(u32 i)
 						    .value = i), i);
 }
 
-/* All but one that may cover a register cover everything, before disjoint ones. */
+/* The most rules that may cover a register, less one, cover all; disjoint ones follow. */
 static struct kvm_x86_reg_rule wide_masked_rule(u32 i)
 {
 	struct kvm_x86_reg_rule rule = RULE(0x1000 + 4 * i, 0x1002 + 4 * i, WR, 1 + i % 5,
@@ -842,7 +842,7 @@ static struct kvm_x86_reg_rule wide_masked_rule(u32 i)
 	return masked(rule, i);
 }
 
-/* Masked rules in front of plain ones that cut them into pieces. */
+/* Masked rules, followed by rules without masks that cut them into pieces. */
 static struct kvm_x86_reg_rule masked_then_plain_rule(u32 i)
 {
 	if (i >= MAX_MASKED)
@@ -852,12 +852,12 @@ static struct kvm_x86_reg_rule masked_then_plain_rule(u32 i)
 	return masked((struct kvm_x86_reg_rule)RULE(0, 0x4000, WR, DENY, .value = i), i);
 }
 
-/* One masked rule more than there may be for a register. */
+/* One masked rule more than may cover a register. */
 static struct kvm_x86_reg_rule one_too_many_rule(u32 i)
 {
 	struct kvm_x86_reg_rule rule = identical_masked_rule(i);
 
-	/* A plain one in front of them makes no difference. */
+	/* A rule without a mask before them makes no difference. */
 	return i ? rule : (struct kvm_x86_reg_rule)RULE(0, U32_MAX, RW, GP);
 }
 
@@ -898,7 +898,7 @@ KUNIT_ARRAY_PARAM_DESC(long, long_cases, name);
 
 static const struct list_input deny_register_0 = LIST(ALLOW, RULE(0, 0, RW, DENY));
 
-/* A long list is as right as a short one, and takes no more than a known amount. */
+/* A long list has to match the model as well, and its memory is bounded. */
 static void long_list_test(struct kunit *test)
 {
 	const struct long_case *param = test->param_value;
@@ -926,13 +926,13 @@ static void long_list_test(struct kunit *test)
 	if (param->err)
 		return;
 
-	/* With a filter as well as without: it cannot be one rule too many. */
+	/* Check with a filter as well, which does not count against the limits. */
 	check_policy(test, &in, SEED);
 	in.lists[KVM_REG_FILTER] = deny_register_0;
 	check_policy(test, &in, SEED + 1);
 }
 
-/* A table lives as long as there is a policy of it, and can be in several. */
+/* A table lives as long as a policy uses it, and several policies may share it. */
 static void tables_are_shared_test(struct kunit *test)
 {
 	struct kvm_reg_table *table = compile_list(test, &deny_register_0);

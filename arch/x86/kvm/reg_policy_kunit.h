@@ -26,14 +26,14 @@
 
 struct kunit;
 
-/* One test's surroundings, in kunit.priv. */
+/* The state of a test, in kunit.priv. */
 struct kvm_reg_kunit {
 	int nr_tables;		/* allocated and not freed */
 	bool no_memory;		/* for tables */
-	u8 __user *user;	/* userspace memory, if the suite has mapped some */
+	u8 __user *user;	/* userspace memory, if the suite maps some */
 };
 
-/* What a policy says of an access; @rule is the index in the list, -1 for its default. */
+/* What a policy decides.  @rule is the index in the list, -1 for the list's default. */
 struct kvm_reg_decision {
 	u8 action;
 	u8 list;

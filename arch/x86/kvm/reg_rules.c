@@ -53,7 +53,7 @@ static int check_rule(const struct kvm_x86_reg_rule *rule)
 	if (rule->value && rule->action != KVM_X86_REG_RULE_IGNORE)
 		return -EINVAL;
 
-	/* Not to be guarded: say so, instead of failing open. */
+	/* x2APIC MSRs are always allowed.  Reject other actions, do not fail open. */
 	if (rule->action != KVM_X86_REG_RULE_ALLOW &&
 	    rule->first <= KVM_REG_X2APIC_LAST && rule->last >= KVM_REG_X2APIC_FIRST)
 		return -EINVAL;
@@ -61,16 +61,16 @@ static int check_rule(const struct kvm_x86_reg_rule *rule)
 	return 0;
 }
 
-/* To perform in place of hardware what is audited, and to compare what is written. */
+/* KVM has to emulate audited accesses, and to read what a masked write changes. */
 static bool needs_state(const struct kvm_x86_reg_rule *rule)
 {
 	return rule->action == KVM_X86_REG_RULE_AUDIT || rule->mask;
 }
 
 /*
- * Returns the table of a list, whose rules are still userspace's; NULL if it is empty
- * and allows everything, i.e. does nothing; or EINVAL, E2BIG, EFAULT or ENOMEM as an
- * ERR_PTR.
+ * Copy a list's rules from userspace, check and compile them, and return the table.
+ * Return NULL if the list is empty and allows everything, i.e. does nothing, or EINVAL,
+ * E2BIG, EFAULT or ENOMEM as an ERR_PTR.
  */
 struct kvm_reg_table *kvm_reg_rules_table(const struct kvm_x86_reg_rules *head)
 {
@@ -157,7 +157,7 @@ static int get_rules(const struct kvm_reg_table *table, struct kvm_x86_reg_rules
 	if (copy_to_user(to, &head, sizeof(head)))
 		return -EFAULT;
 
-	/* With the count that the next try needs. */
+	/* @head has the count, for userspace to make room and try again. */
 	return capacity < head.nr_rules ? -E2BIG : 0;
 }
 

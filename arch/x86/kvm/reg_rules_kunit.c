@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * Register rules: what is refused and why, and what the table made of them says.
+ * Register rules: which lists are rejected and why, and what their tables decide.
  */
 #include <kunit/test.h>
 
@@ -15,11 +15,11 @@
 
 #define SEED		0x72756c
 #define ROUNDS		100
-#define MAX_RULES	4096	/* The ABI's limit, spelt out. */
+#define MAX_RULES	4096	/* the ABI's limit */
 #define NR_GOOD		9
 #define NR_RANDOM	24
 
-/* Room for more rules than there may be, and a page to unmap behind it. */
+/* Room for more rules than are allowed.  The page after it is unmapped. */
 #define USER_SIZE	(PAGE_ALIGN((MAX_RULES + 1) * sizeof(struct kvm_x86_reg_rule)))
 
 static int rules_test_init(struct kunit *test)
@@ -57,7 +57,7 @@ static struct kvm_x86_reg_rule good_rule(u32 i)
 	};
 }
 
-/* A head for as many good rules. */
+/* Return a list of @nr good rules. */
 static struct kvm_x86_reg_rules good_rules(struct kunit *test, u32 nr)
 {
 	u32 i;
@@ -81,7 +81,7 @@ static int err_of(struct kvm_x86_reg_rules head)
 	return PTR_ERR_OR_ZERO(table);
 }
 
-/* Returns a policy that is the only user of the table. */
+/* Return a policy that is the only user of the table. */
 static struct kvm_reg_policy *compile(struct kunit *test, struct kvm_x86_reg_rules head)
 {
 	struct kvm_reg_table *table = kvm_reg_rules_table(&head);
@@ -98,7 +98,7 @@ static struct kvm_reg_policy *compile(struct kunit *test, struct kvm_x86_reg_rul
 
 struct head_case {
 	const char *name;
-	struct kvm_x86_reg_rules head;	/* less its rules */
+	struct kvm_x86_reg_rules head;	/* without its rules */
 	int err;
 };
 
@@ -121,7 +121,7 @@ static const struct head_case head_cases[] = {
 
 KUNIT_ARRAY_PARAM_DESC(head, head_cases, name);
 
-/* Once without rules, once with good ones. */
+/* Test once without rules, and once with good ones. */
 static void bad_head_test(struct kunit *test)
 {
 	const struct head_case *param = test->param_value;
@@ -182,7 +182,7 @@ static const struct rule_case bad_rules[] = {
 
 KUNIT_ARRAY_PARAM_DESC(bad_rule, bad_rules, name);
 
-/* First, in the middle, or last: no good rule makes up for a bad one. */
+/* A bad rule is rejected as the first rule, in the middle and as the last. */
 static void bad_rule_test(struct kunit *test)
 {
 	static const u32 places[] = { 0, NR_GOOD / 2, NR_GOOD - 1 };
@@ -222,7 +222,7 @@ static void limit_rule_test(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, err_of(head), 0);
 }
 
-/* The rules' address, as far as it matters. */
+/* The address of the rules must be readable, unless there are none. */
 static void bad_address_test(struct kunit *test)
 {
 	unsigned long end = (unsigned long)user_rules(test) + USER_SIZE;
@@ -237,14 +237,14 @@ static void bad_address_test(struct kunit *test)
 	head.rules = U64_MAX;
 	KUNIT_EXPECT_EQ(test, err_of(head), -EFAULT);
 
-	/* Nobody reads rules that are not there. */
+	/* Without rules, the address is not read. */
 	head.nr_rules = 0;
 	KUNIT_EXPECT_EQ(test, err_of(head), 0);
 	head.msr_default = DENY;
 	KUNIT_EXPECT_EQ(test, err_of(head), 0);
 }
 
-/* The last rule is cut off at each of its bytes in turn by the end of memory. */
+/* The end of memory cuts the last rule off, at each of its bytes in turn. */
 static void half_a_rule_test(struct kunit *test)
 {
 	u8 __user *end = (u8 __user *)user_rules(test) + USER_SIZE;
@@ -274,12 +274,12 @@ static void no_memory_test(struct kunit *test)
 	ctx->no_memory = true;
 	KUNIT_EXPECT_EQ(test, err_of(head), -ENOMEM);
 
-	/* What does nothing takes no memory. */
+	/* A list that does nothing takes no memory. */
 	head.nr_rules = 0;
 	KUNIT_EXPECT_EQ(test, err_of(head), 0);
 }
 
-/* The head first: what is wrong, then what is too much, then whether there is memory. */
+/* The list is checked first, then the count, then memory is allocated. */
 static void errors_of_head_test(struct kunit *test)
 {
 	struct kvm_x86_reg_rules head = good_rules(test, NR_GOOD);
@@ -301,7 +301,7 @@ static void errors_of_head_test(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, err_of(head), -EFAULT);
 }
 
-/* Rules are checked once they have all been copied. */
+/* Rules are checked after all have been copied. */
 static void errors_of_rules_test(struct kunit *test)
 {
 	struct kvm_x86_reg_rules head = good_rules(test, MAX_RULES);
@@ -329,7 +329,7 @@ static void empty_list_test(struct kunit *test)
 
 	KUNIT_EXPECT_NULL(test, kvm_reg_rules_table(&head));
 
-	/* Nothing to close: there is no access that could exit. */
+	/* An empty list that allows can cause no exit: the flag changes nothing. */
 	head.flags = KVM_X86_REG_RULES_FAIL_CLOSED;
 	KUNIT_EXPECT_NULL(test, kvm_reg_rules_table(&head));
 
@@ -356,7 +356,7 @@ static void fail_closed_test(struct kunit *test)
 	}
 }
 
-/* What takes KVM to see the registers: to compare with them, or to access them itself. */
+/* KVM has to access the registers for a mask, and for AUDIT. */
 static void needs_state_test(struct kunit *test)
 {
 	struct kvm_x86_reg_rules head = good_rules(test, NR_GOOD);
@@ -378,7 +378,7 @@ static void needs_state_test(struct kunit *test)
 	}
 }
 
-/* The last rule counts, and bears the last number. */
+/* All rules apply, including the last, and have their number. */
 static void as_many_as_there_may_be_test(struct kunit *test)
 {
 	struct kvm_x86_reg_rules head = good_rules(test, MAX_RULES);
@@ -401,8 +401,8 @@ static void as_many_as_there_may_be_test(struct kunit *test)
 }
 
 /*
- * The rules' documentation put into code, to compare the policy with: the number of
- * the rule that applies, -1 for the default, -2 for the x2APIC, which nothing guards.
+ * The rules as documented, to compare the policy with.  Return the number of the rule
+ * that applies, -1 for the default, -2 for the x2APIC, whose MSRs are always allowed.
  */
 #define BY_DEFAULT	(-1)
 #define BY_NOBODY	(-2)
@@ -571,7 +571,7 @@ static void random_rules_test(struct kunit *test)
 	}
 }
 
-/* No default reaches the x2APIC, nor does it stop short of it. */
+/* The default does not apply to the x2APIC, but to the registers around it. */
 static void x2apic_is_exempt_test(struct kunit *test)
 {
 	struct random_rules *random = kunit_kzalloc(test, sizeof(*random), GFP_KERNEL);

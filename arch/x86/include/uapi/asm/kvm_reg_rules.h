@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0 WITH Linux-syscall-note */
 /*
- * Register rules: which registers a guest may read and write, and what happens
- * if it may not.  See Documentation/virt/kvm/x86/reg-rules.rst.
+ * Register rules: which registers a guest may access, and what KVM does with an
+ * access that it may not make.  See Documentation/virt/kvm/x86/reg-rules.rst.
  *
  * Included by <asm/kvm.h>.
  */
@@ -11,7 +11,10 @@
 #include <linux/ioctl.h>
 #include <linux/types.h>
 
-/* KVM_CHECK_EXTENSION: the most rules that a list may hold; 0 without support. */
+/* The same as in <linux/kvm.h>, for a file that includes only this header. */
+#define KVMIO			0xAE
+
+/* KVM_CHECK_EXTENSION: the most rules that a list may hold, 0 without support */
 #define KVM_CAP_X86_REG_RULES	1000
 
 /* kvm_x86_reg_rule.space */
@@ -19,20 +22,20 @@
 #define KVM_X86_REG_RULE_CR	1
 #define KVM_X86_REG_RULE_XCR	2
 
-/* kvm_x86_reg_rule.access: one of them, or both */
+/* kvm_x86_reg_rule.access: one of these, or both */
 #define KVM_X86_REG_RULE_READ	1
 #define KVM_X86_REG_RULE_WRITE	2
 
 /*
  * kvm_x86_reg_rule.action and kvm_x86_reg_rules.msr_default
  *
- * ALLOW	KVM or the hardware handles the access
- * DENY		exits if KVM_CAP_X86_USER_SPACE_MSR enabled exits with reason
- *		KVM_MSR_EXIT_REASON_FILTER, otherwise #GP
- * GP		#GP
- * EXIT		exits to userspace
- * IGNORE	a read returns .value, a write is dropped
- * AUDIT	allowed, but always intercepted and traced
+ * ALLOW	KVM handles the access or passes it through to hardware
+ * DENY		KVM exits to userspace if KVM_CAP_X86_USER_SPACE_MSR enabled
+ *		KVM_MSR_EXIT_REASON_FILTER, otherwise it injects #GP
+ * GP		KVM injects #GP
+ * EXIT		KVM exits to userspace
+ * IGNORE	a read returns .value, a write does nothing
+ * AUDIT	KVM allows the access, but always intercepts and traces it
  */
 #define KVM_X86_REG_RULE_ALLOW	0
 #define KVM_X86_REG_RULE_DENY	1
@@ -42,17 +45,18 @@
 #define KVM_X86_REG_RULE_AUDIT	5
 
 /**
- * struct kvm_x86_reg_rule - one rule of a list; the first that matches decides
- * @space: KVM_X86_REG_RULE_MSR; the other spaces are reserved.
+ * struct kvm_x86_reg_rule - one rule of a list, of which the first match decides
+ * @space: KVM_X86_REG_RULE_MSR.  The other spaces are reserved.
  * @access: Mask of KVM_X86_REG_RULE_READ and KVM_X86_REG_RULE_WRITE.
  * @action: KVM_X86_REG_RULE_ALLOW to KVM_X86_REG_RULE_AUDIT.
  * @pad: Zero.
  * @first: First register of the rule.
  * @last: Last register of the rule, inclusive, not less than @first.
  * @mask: If not zero, the rule matches only writes that change one of these
- *	bits, and writes to registers that KVM cannot read; @access must be
+ *	bits, and writes to registers that KVM cannot read.  @access must then be
  *	KVM_X86_REG_RULE_WRITE.
- * @value: What a read returns, with KVM_X86_REG_RULE_IGNORE; otherwise zero.
+ * @value: What a read returns if @action is KVM_X86_REG_RULE_IGNORE, otherwise
+ *	zero.
  */
 struct kvm_x86_reg_rule {
 	__u16 space;
@@ -65,15 +69,15 @@ struct kvm_x86_reg_rule {
 	__u64 value;
 };
 
-/* kvm_x86_reg_rules.flags: an exit that userspace does not answer becomes #GP. */
+/* kvm_x86_reg_rules.flags: inject #GP if userspace does not answer an exit */
 #define KVM_X86_REG_RULES_FAIL_CLOSED	1
 
 /**
  * struct kvm_x86_reg_rules - a list of rules
  * @flags: KVM_X86_REG_RULES_FAIL_CLOSED, or 0.
- * @nr_rules: SET: the number of rules.  GET: in, how many there is room for; out,
- *	how many are installed.
- * @msr_default: The action for an MSR access that no rule matches.
+ * @nr_rules: For SET, the number of rules.  For GET, the number of rules for which
+ *	there is room on entry, and of installed rules on return.
+ * @msr_default: Action for an MSR access that no rule matches.
  * @pad: Zero.
  * @rules: Pointer to struct kvm_x86_reg_rule[].
  * @reserved: Zero.
