@@ -12,8 +12,8 @@
 ## make exec BIN=prog [ARGS='a "b c"'] [BASE=1] [SMP=n] [ICOUNT=1] [LANE=vmx]
 ##                  run a static program as root on the patched kernel (BASE=1:
 ##                  on the unpatched one), on an emulated machine with /dev/kvm,
-##                  AMD's or Intel's. Its stdout and its exit status are the
-##                  command's
+##                  AMD's or Intel's. Its stdout is the only stdout. make fails
+##                  if the program does; scripts/exec has its exit status
 ## make shell       a shell on that machine
 ## make bench       what accesses, filters and rules cost, unpatched beside patched,
 ##                  as a table and, in out/, as a chart
@@ -22,7 +22,7 @@
 ## make fuzz-abi [SEED=n] [ROUNDS=2000] [LANE=svm|vmx]
 ##                  random filters and accesses, unpatched beside patched
 ##                  (ROUND=n: just that round of the seed, in words)
-## make series      write the series to out/series-6.12, for git am
+## make series      write both series to out/series-6.12, for git am
 ## make lint        static checks: each patch builds, checkpatch, sparse, docs
 ## make clean       remove out/
 ## make distclean   remove out/ and the cache as well
@@ -42,6 +42,10 @@ run:
 test:
 	@scripts/test $(if $(TESTS),'$(TESTS)')
 
+# What is set on the command line is in the scripts' environment.
+exec:
+	@scripts/exec
+
 shell:
 	@scripts/boot --shell
 
@@ -52,7 +56,7 @@ fuzz:
 	@scripts/fuzz $(if $(SECONDS),--seconds=$(SECONDS))
 
 fuzz-abi:
-	@scripts/fuzz-abi $(foreach name,SEED ROUNDS ROUND LANE KSRC,$(if $($(name)),$(name)='$($(name))'))
+	@scripts/fuzz-abi
 
 series:
 	@scripts/series
@@ -65,24 +69,3 @@ clean:
 
 distclean: clean
 	@bash -c '. scripts/lib.sh && clean_cache'
-
-# make says 2 for every recipe that fails; for exec, it becomes the script, by a
-# function that it loads (info make "Loading Objects").
-ifneq ($(filter exec,$(MAKECMDGOALS)),)
-ifneq ($(MAKECMDGOALS),exec)
-$(error exec cannot be combined with other goals)
-endif
-extension := out/make-exec.so
-$(shell { [ $(extension) -nt scripts/make-exec.c ] || \
-	{ scripts/deps exec && mkdir -p out && \
-	gcc -shared -fPIC -o $(extension).$$$$ scripts/make-exec.c && \
-	mv $(extension).$$$$ $(extension); }; } >&2)
-ifneq ($(.SHELLSTATUS)$(filter load,$(.FEATURES)),0load)
-$(error this make cannot be extended: run scripts/exec, which takes the same settings)
-endif
-load $(extension)(make_exec_setup)
-
-dry := $(findstring n,$(firstword -$(MAKEFLAGS)))
-exec:
-	$(if $(dry),scripts/exec,$(become scripts/exec,BIN,ARGS,BASE,SMP,MEM,ICOUNT,TIMEOUT,LANE,KSRC,KVM_REG_CACHE))
-endif

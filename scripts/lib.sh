@@ -94,28 +94,37 @@ step()
 	return "$rc"
 }
 
-# One writer of the cache at a time. Scripts that this one starts share its
-# lock; it is released when the last of them ends.
-lock_cache()
+# lock NAME [-s]: one writer of a part of the cache at a time, or several readers
+# (-s). A script that this one starts shares the lock, and may raise or lower it;
+# it is released when the last of them ends.
+declare -A lock_fd=([source]=7 [patched]=8 [object]=9)
+lock()
 {
-	[ -z "${KVM_REG_LOCKED:-}" ] || return 0
+	local name=$1 fd=${lock_fd[${1%%-*}]} mode=${2:--x}
+
 	case $cache in
 	*[[:space:]:]*) die "the kernel cannot be built in '$cache': set KVM_REG_CACHE to a path without spaces and colons" ;;
 	esac
 	mkdir -p "$cache"
-	exec 9>"$cache/lock"
-	if ! flock -n 9; then
-		say "waiting for another build in $cache ..."
-		flock 9
-	fi
-	export KVM_REG_LOCKED=1
+	[[ /proc/self/fd/$fd -ef $cache/$name.lock ]] || eval "exec $fd>\"\$cache/\$name.lock\""
+	flock -n "$mode" "$fd" && return
+	say "waiting for another use of $cache ($name) ..."
+	flock "$mode" "$fd"
+}
+
+# The small VMM, its demonstrations, the benchmark and the fuzzer: sets tools.
+build_tools()
+{
+	tools=$top/out/kvm-reg
+	(lock object-tools && make -s -C "$top/tools/virt/kvm-reg" O="$tools" >&2)
 }
 
 # Removes what the scripts put into the cache.
 clean_cache()
 {
 	[ -d "$cache" ] || return 0
-	lock_cache
-	rm -rf "$cache"/debian-* "$cache"/ksrc-* "$cache/log" "$cache/fuzz" "$cache/lock"
+	lock source
+	lock patched
+	rm -rf "$cache"/debian-* "$cache"/ksrc-* "$cache"/{log,fuzz,tsc-khz} "$cache"/*.lock
 	rmdir --ignore-fail-on-non-empty "$cache"
 }
