@@ -70,7 +70,7 @@ int kvm_reg_table_install(struct kvm *kvm, enum kvm_reg_list_id list,
 	}
 
 	if (has_vcpus && (old || new)) {
-		kvm_make_all_cpus_request(kvm, KVM_REQ_MSR_FILTER_CHANGED);
+		kvm_make_all_cpus_request(kvm, KVM_REQ_RECALC_INTERCEPTS);
 		synchronize_srcu_expedited(&kvm->srcu);
 	}
 
@@ -99,7 +99,7 @@ bool kvm_reg_policy_needs_state(struct kvm *kvm)
 
 	return rules && rules->needs_state;
 }
-EXPORT_SYMBOL_GPL(kvm_reg_policy_needs_state);
+EXPORT_SYMBOL_FOR_KVM_INTERNAL(kvm_reg_policy_needs_state);
 
 /* Call only when the VM has neither vCPUs nor ioctls any more. */
 void kvm_reg_policy_destroy(struct kvm *kvm)
@@ -108,14 +108,17 @@ void kvm_reg_policy_destroy(struct kvm *kvm)
 }
 
 /*
- * May hardware perform the access?  Does not require kvm->srcu, which is not held e.g.
- * while the vCPU is created.  If the policy changes, a request to recompute intercepts
- * is pending.
+ * May hardware, or a fastpath, perform the access?  Does not require kvm->srcu, which is
+ * not held e.g. while the vCPU is created.  If the policy changes, a request to recompute
+ * intercepts is pending, or waits for the vCPU to handle its VM-exit.
  */
 bool kvm_reg_may_passthrough(struct kvm_vcpu *vcpu, u32 index, u32 access)
 {
 	bool allowed;
 	int idx;
+
+	if (!rcu_access_pointer(vcpu->kvm->arch.reg_policy))
+		return true;
 
 	idx = srcu_read_lock(&vcpu->kvm->srcu);
 	allowed = kvm_reg_allows_plainly(vcpu, index, access);
@@ -123,7 +126,7 @@ bool kvm_reg_may_passthrough(struct kvm_vcpu *vcpu, u32 index, u32 access)
 
 	return allowed;
 }
-EXPORT_SYMBOL_GPL(kvm_reg_may_passthrough);
+EXPORT_SYMBOL_FOR_KVM_INTERNAL(kvm_reg_may_passthrough);
 
 /*
  * Return the bits that a write changes.  Not all MSRs hold the value that is written.
@@ -201,4 +204,4 @@ int kvm_reg_check(struct kvm_vcpu *vcpu, u32 index, u32 access, u64 *data)
 {
 	return __kvm_reg_check(vcpu, index, access, data);
 }
-EXPORT_SYMBOL_GPL(kvm_reg_check);
+EXPORT_SYMBOL_FOR_KVM_INTERNAL(kvm_reg_check);

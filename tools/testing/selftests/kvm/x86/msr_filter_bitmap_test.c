@@ -171,7 +171,7 @@ static void choose_values(struct kvm_vcpu *vcpu)
 /* Returns how many of the accesses exited. */
 static int access_span(struct kvm_vcpu *vcpu, int counter, int first, int nr, bool write)
 {
-	struct span *s = addr_gva2hva(vcpu->vm, (vm_vaddr_t)&span);
+	struct span *s = addr_gva2hva(vcpu->vm, (uintptr_t)&span);
 	uint64_t before;
 	struct ucall uc;
 	int exits;

@@ -2,8 +2,9 @@
 /*
  * msr_filter_fastpath_test - KVM_X86_SET_MSR_FILTER and MSR_IA32_TSC_DEADLINE
  *
- * The write that arms the timer obeys the filter, although it takes a shorter way
- * where hardware has a timer for it, i.e. with VMX.
+ * The write that arms the timer obeys the filter, although KVM handles it early if it
+ * can: in Linux 6.12 on Intel with the VMX preemption timer, in Linux 7.3 on Intel and
+ * on AMD with nRIP save.
  */
 #include "kvm_test_harness.h"
 #include "msr_test.h"

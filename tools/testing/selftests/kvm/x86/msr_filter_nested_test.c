@@ -179,9 +179,9 @@ TEST_F(msr_filter_nested, removal_restores_passthrough)
 	expect_access(vcpu, a, &msr_faults);
 
 	remove_filter(vcpu->vm);
-	before = vcpu_get_stat(vcpu, "exits");
+	before = vcpu_get_stat(vcpu, exits);
 	expect_access(vcpu, a, &msr_performed);
-	TEST_ASSERT(vcpu_get_stat(vcpu, "exits") - before < MANY_READS,
+	TEST_ASSERT(vcpu_get_stat(vcpu, exits) - before < MANY_READS,
 		    "KVM intercepts reads that nobody asked to intercept");
 }
 

@@ -98,7 +98,7 @@ FIXTURE_VARIANT_ADD(msr_filter_race, write_among_creations)
 
 FIXTURE_SETUP(msr_filter_race)
 {
-	vm_vaddr_t tallies = (vm_vaddr_t)msr_hammer.tallies;
+	uint64_t tallies = (uintptr_t)msr_hammer.tallies;
 	int i;
 
 	if (variant->fep && !kvm_is_forced_emulation_enabled())

@@ -141,12 +141,10 @@ static inline void remove_rules(struct kvm_vm *vm)
 	set_default(vm, KVM_X86_REG_RULE_ALLOW);
 }
 
-#define HITS	"reg_policy_hits"
-
 /* How often the policy did not plainly allow an access. */
 static inline uint64_t read_hits(struct kvm_vcpu *vcpu)
 {
-	return vcpu_get_stat(vcpu, HITS);
+	return vcpu_get_stat(vcpu, reg_policy_hits);
 }
 
 /* Since @before, @times accesses were decided by @action; ALLOW is not counted. */
@@ -156,7 +154,7 @@ static inline void expect_counted(struct kvm_vcpu *vcpu, uint64_t before, int ac
 	uint64_t want = action == KVM_X86_REG_RULE_ALLOW ? 0 : times;
 	uint64_t hits = read_hits(vcpu) - before;
 
-	TEST_ASSERT(hits == want, HITS " rose by %lu, not by %lu", hits, want);
+	TEST_ASSERT(hits == want, "reg_policy_hits rose by %lu, not by %lu", hits, want);
 }
 
 /* The access leads to @result by @action, and is counted as often as it is made. */

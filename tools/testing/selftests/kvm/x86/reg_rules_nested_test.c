@@ -212,9 +212,9 @@ TEST_F(reg_rules_nested, removal_restores_passthrough)
 	expect_action(vcpu, a, KVM_X86_REG_RULE_AUDIT, &msr_performed);
 
 	remove_rules(vcpu->vm);
-	before = vcpu_get_stat(vcpu, "exits");
+	before = vcpu_get_stat(vcpu, exits);
 	expect_action(vcpu, a, KVM_X86_REG_RULE_ALLOW, &msr_performed);
-	TEST_ASSERT(vcpu_get_stat(vcpu, "exits") - before < MANY,
+	TEST_ASSERT(vcpu_get_stat(vcpu, exits) - before < MANY,
 		    "KVM intercepts reads that nobody asked to intercept");
 	TEST_ASSERT_EQ(guest_of(vcpu)->entries, 1);
 }
@@ -237,12 +237,12 @@ TEST_F(reg_rules_nested, rules_outlive_nested_transitions)
 /* Without the emulator, nothing would exit. */
 static void expect_emulation(struct kvm_vcpu *vcpu, struct msr_access a)
 {
-	uint64_t before = vcpu_get_stat(vcpu, "exits");
+	uint64_t before = vcpu_get_stat(vcpu, exits);
 
 	TEST_ASSERT_EQ(a.msr, MSR_PASSTHROUGH);
 	a.repeats = MANY;
 	expect_action(vcpu, a, KVM_X86_REG_RULE_ALLOW, &msr_performed);
-	TEST_ASSERT(vcpu_get_stat(vcpu, "exits") - before > MANY, "L%d's %s is not emulated",
+	TEST_ASSERT(vcpu_get_stat(vcpu, exits) - before > MANY, "L%d's %s is not emulated",
 		    a.level, a.write ? "write" : "read");
 }
 

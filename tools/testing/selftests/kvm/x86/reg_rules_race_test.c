@@ -245,7 +245,7 @@ FIXTURE_VARIANT_ADD(reg_rules_race, allow_among_filters)
 
 FIXTURE_SETUP(reg_rules_race)
 {
-	vm_vaddr_t tallies = (vm_vaddr_t)watch.tallies;
+	uint64_t tallies = (uintptr_t)watch.tallies;
 	int i;
 
 	if (variant->fep && !kvm_is_forced_emulation_enabled())
@@ -260,7 +260,7 @@ FIXTURE_SETUP(reg_rules_race)
 	watch.max_pending = variant->max_pending;
 	watch.fep = variant->fep;
 	sync_global_to_guest(self->vm, watch);
-	self->watch = addr_gva2hva(self->vm, (vm_vaddr_t)&watch);
+	self->watch = addr_gva2hva(self->vm, (uintptr_t)&watch);
 }
 
 FIXTURE_TEARDOWN(reg_rules_race)

@@ -262,7 +262,6 @@ long bytes_charged(int nr_vms, unsigned long cmd, void *arg);
 int compat_ioctl(int fd, unsigned int request, void *arg);
 bool has_compat_syscalls(void);
 void *map_last_page(int prot);
-uint64_t vcpu_get_stat(struct kvm_vcpu *vcpu, const char *name);
 void enable_tsc_deadline(struct kvm_vcpu *vcpu);
 
 #endif /* SELFTEST_KVM_MSR_TEST_H */

@@ -41,6 +41,7 @@ const struct msr_result msr_forgotten = {
 struct msr_guest msr_guest;
 
 static uint64_t l2_stack[512];
+static uint8_t svm_bitmap[2 * PAGE_SIZE] __aligned(PAGE_SIZE);
 
 /* With @fep, KVM emulates the instruction.  Returns the exception, or 0. */
 uint8_t guest_rdmsr(uint32_t msr, bool fep, uint64_t *value)
@@ -76,7 +77,7 @@ void msr_guest_main(void)
 
 struct msr_guest *guest_of(struct kvm_vcpu *vcpu)
 {
-	return addr_gva2hva(vcpu->vm, (vm_vaddr_t)&msr_guest);
+	return addr_gva2hva(vcpu->vm, (uintptr_t)&msr_guest);
 }
 
 static int level_of(struct kvm_vcpu *vcpu)
@@ -262,13 +263,13 @@ void set_up_l1(void *pages, void (*l2_main)(void))
 {
 	msr_guest.l2_main = l2_main;
 	if (!msr_guest.vmx) {
-		generic_svm_setup(pages, l2_main, NULL);
+		generic_svm_setup(pages, l2_main);
 		return;
 	}
 
 	GUEST_ASSERT(prepare_for_vmx_operation(pages));
 	GUEST_ASSERT(load_vmcs(pages));
-	prepare_vmcs(pages, l2_main, NULL);
+	prepare_vmcs(pages, l2_main);
 }
 
 static bool enter_svm(struct svm_test_data *svm)
@@ -363,22 +364,20 @@ static void msr_l1_main(void *pages)
 }
 
 /* L1's bitmap, of which no bit is set.  The library allocates half of SVM's. */
-static uint8_t *alloc_svm(struct kvm_vm *vm, vm_vaddr_t *pages)
+static uint8_t *alloc_svm(struct kvm_vm *vm, uint64_t *pages)
 {
 	struct svm_test_data *svm = vcpu_alloc_svm(vm, pages);
-	vm_vaddr_t bitmap = vm_vaddr_alloc_pages(vm, 2);
 
-	svm->msr = (void *)bitmap;
-	svm->msr_hva = addr_gva2hva(vm, bitmap);
-	svm->msr_gpa = addr_gva2gpa(vm, bitmap);
-	memset(svm->msr_hva, 0, 2 * getpagesize());
+	svm->msr = svm_bitmap;
+	svm->msr_hva = addr_gva2hva(vm, (uintptr_t)svm_bitmap);
+	svm->msr_gpa = addr_gva2gpa(vm, (uintptr_t)svm_bitmap);
 	return svm->msr_hva;
 }
 
 struct kvm_vcpu *create_l1(bool vmx, void (*l1_main)(void *pages), uint8_t **bitmap)
 {
 	struct kvm_vcpu *vcpu;
-	vm_vaddr_t pages;
+	uint64_t pages;
 	struct kvm_vm *vm = vm_create_with_one_vcpu(&vcpu, l1_main);
 
 	*bitmap = vmx ? vcpu_alloc_vmx(vm, &pages)->msr_hva : alloc_svm(vm, &pages);
@@ -406,7 +405,7 @@ struct kvm_vcpu *create_vcpu_with_lists(void)
 	vcpu = create_nested_vcpu(true, &bitmap);
 	for (i = 0; i < NR_MSR_LISTS; i++)
 		guest_of(vcpu)->list_gpa[i] =
-			addr_gva2gpa(vcpu->vm, (vm_vaddr_t)msr_guest.lists[i]);
+			addr_gva2gpa(vcpu->vm, (uintptr_t)msr_guest.lists[i]);
 	return vcpu;
 }
 
@@ -562,7 +561,10 @@ static void pin_to_cpu(int n)
 	n %= CPU_COUNT(&allowed);
 	for (cpu = 0; n || !CPU_ISSET(cpu, &allowed); cpu++)
 		n -= CPU_ISSET(cpu, &allowed) ? 1 : 0;
-	kvm_pin_this_task_to_pcpu(cpu);
+	CPU_ZERO(&allowed);
+	CPU_SET(cpu, &allowed);
+	TEST_ASSERT(!sched_setaffinity(0, sizeof(allowed), &allowed),
+		    "sched_setaffinity() failed: %d", errno);
 }
 
 /* A thread that runs a vCPU; it answers reads, and drops writes. */
@@ -638,7 +640,7 @@ static int swap_filters(struct kvm_vm *vm, struct msr_hammer *h, int nr, int max
 /* About @max_ms long, by hundreds of filters.  Returns how many there were. */
 int hammer_while_filters_change(struct kvm_vcpu **vcpus, int nr, int max_ms)
 {
-	struct msr_hammer *h = addr_gva2hva(vcpus[0]->vm, (vm_vaddr_t)&msr_hammer);
+	struct msr_hammer *h = addr_gva2hva(vcpus[0]->vm, (uintptr_t)&msr_hammer);
 	pthread_t threads[MAX_HAMMERS];
 	int i, rounds;
 
@@ -881,29 +883,6 @@ void *map_last_page(int prot)
 	TEST_ASSERT(mem != MAP_FAILED, "mmap() failed: %d", errno);
 	munmap(mem + size, size);
 	return mem;
-}
-
-uint64_t vcpu_get_stat(struct kvm_vcpu *vcpu, const char *name)
-{
-	struct kvm_stats_desc *descs, *desc = NULL;
-	int fd = vcpu_get_stats_fd(vcpu), i;
-	struct kvm_stats_header header;
-	uint64_t value = 0;
-	bool found = false;
-
-	read_stats_header(fd, &header);
-	descs = read_stats_descriptors(fd, &header);
-	for (i = 0; i < header.num_desc && !found; i++) {
-		desc = get_stats_descriptor(descs, i, &header);
-		found = !strcmp(desc->name, name);
-		if (found)
-			read_stat_data(fd, &header, desc, &value, 1);
-	}
-	TEST_ASSERT(found, "there is no statistic %s", name);
-	TEST_ASSERT_EQ(desc->flags & KVM_STATS_TYPE_MASK, KVM_STATS_TYPE_CUMULATIVE);
-	free(descs);
-	close(fd);
-	return value;
 }
 
 /* Have the local APIC take writes of MSR_IA32_TSC_DEADLINE. */
