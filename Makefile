@@ -22,12 +22,13 @@
 ## make fuzz-abi [SEED=n] [ROUNDS=2000] [LANE=svm|vmx]
 ##                  random filters and accesses, unpatched beside patched
 ##                  (ROUND=n: just that round of the seed, in words)
-## make series      write both series to out/series-6.12, for git am
+## make series      write both series to out/series-$KERNEL, for git am
 ## make lint        static checks: each patch builds, checkpatch, sparse, docs
 ## make clean       remove out/
 ## make distclean   remove out/ and the cache as well
 ##
-## KSRC=DIR         build this 6.12 tree instead of Debian's linux-source-6.12
+## KERNEL=7.3       whose series: 7.3 (the default), or 6.12, the backport
+## KSRC=DIR         build this kernel tree instead of Debian's linux-source-$KERNEL
 
 MAKEFLAGS += -r
 .DEFAULT_GOAL := help

@@ -6,6 +6,8 @@
 #	$cache		what the scripts build, outside the checkout; safe to delete
 #			(KVM_REG_CACHE, or kvm-reg-rules in the user's cache directory)
 #	$here, $top	the directory of the scripts, and of the checkout
+#	$kernel		whose series: KERNEL, by default the newest
+#	$logs		where that kernel's logs go
 #	DIE_STATUS	the exit status of die, 1 unless a script sets it
 
 here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
@@ -26,6 +28,12 @@ die()
 	say "${0##*/}: $*"
 	exit "${DIE_STATUS:-1}"
 }
+
+kernel=${KERNEL:-7.3}
+[ -d "$top/patches/$kernel" ] ||
+	die "there is no KERNEL=$kernel; there are:$(printf ' %s' "$top"/patches/[0-9]* | sed "s,$top/patches/,,g")"
+export KERNEL=$kernel
+logs=$cache/log/$kernel
 
 # The comment block at the top of a script is its help.
 usage()
@@ -69,10 +77,10 @@ ticker()
 # step "text" logname command...: runs it with all its output in a log.
 step()
 {
-	local text=$1 log=$cache/log/$2.log start=$SECONDS clock rc
+	local text=$1 log=$logs/$2.log start=$SECONDS clock rc
 	shift 2
 
-	mkdir -p "$cache/log"
+	mkdir -p "$logs"
 	[ -t 2 ] || say "$text ..."
 	ticker "$text" &
 	clock=$!
@@ -106,9 +114,10 @@ lock()
 	*[[:space:]:]*) die "the kernel cannot be built in '$cache': set KVM_REG_CACHE to a path without spaces and colons" ;;
 	esac
 	mkdir -p "$cache"
-	[[ /proc/self/fd/$fd -ef $cache/$name.lock ]] || eval "exec $fd>\"\$cache/\$name.lock\""
+	[[ /proc/self/fd/$fd -ef $cache/$kernel-$name.lock ]] ||
+		eval "exec $fd>\"\$cache/\$kernel-\$name.lock\""
 	flock -n "$mode" "$fd" && return
-	say "waiting for another use of $cache ($name) ..."
+	say "waiting for another use of $cache ($kernel, $name) ..."
 	flock "$mode" "$fd"
 }
 
@@ -116,15 +125,17 @@ lock()
 build_tools()
 {
 	tools=$top/out/kvm-reg
-	(lock object-tools && make -s -C "$top/tools/virt/kvm-reg" O="$tools" >&2)
+	(kernel=any; lock object-tools && make -s -C "$top/tools/virt/kvm-reg" O="$tools" >&2)
 }
 
 # Removes what the scripts put into the cache.
 clean_cache()
 {
 	[ -d "$cache" ] || return 0
-	lock source
-	lock patched
-	rm -rf "$cache"/debian-* "$cache"/ksrc-* "$cache"/{log,fuzz,tsc-khz} "$cache"/*.lock
+	for kernel in $(cd "$top/patches" && echo [0-9]*); do
+		lock source
+		lock patched
+	done
+	rm -rf "$cache"/{apt,debian,ksrc,linux}-* "$cache"/{log,fuzz,tsc-khz} "$cache"/*.lock
 	rmdir --ignore-fail-on-non-empty "$cache"
 }

@@ -12,6 +12,10 @@
 #define U16_MAX		((u16)~0U)
 #define U32_MAX		((u32)~0U)
 
+#ifndef is_signed_type
+#define is_signed_type(type)	((type)(-1) < (__force type)1)
+#endif
+
 #define READ		0
 #define WRITE		1
 
