@@ -46,7 +46,7 @@ static struct kvm_reg_policy *create_policy(struct kunit *test, u8 action, u32 f
 	return policy;
 }
 
-/* Userspace wants exits for what the filter denies, i.e. GP is not what DENY is. */
+/* Userspace wants all exits that it can have, i.e. GP differs from a #GP for want of one. */
 static struct kvm_vcpu *create_vcpu(struct kunit *test, u8 action, u32 flags)
 {
 	struct kvm_vcpu *vcpu;
@@ -63,7 +63,7 @@ static struct kvm_vcpu *create_vcpu(struct kunit *test, u8 action, u32 flags)
 
 	rcu_assign_pointer(kvm->arch.reg_policy, create_policy(test, action, flags));
 	KUNIT_ASSERT_EQ(test, kunit_add_action_or_reset(test, destroy_policy, kvm), 0);
-	kvm->arch.user_space_msr_mask = KVM_MSR_EXIT_REASON_FILTER;
+	kvm->arch.user_space_msr_mask = KVM_MSR_EXIT_REASON_VALID_MASK;
 	vcpu->kvm = kvm;
 	bitmap_fill(vcpu->arch.regs_avail, NR_VCPU_TOTAL_REGS);
 	kvm_rbx_write_raw(vcpu, OLD);
@@ -171,7 +171,7 @@ static void fastpath_test(struct kunit *test)
 				EXIT_FASTPATH_NONE);
 		KUNIT_EXPECT_FALSE(test, vcpu->arch.exception.pending);
 		KUNIT_EXPECT_EQ(test, vcpu->stat.reg_policy_hits, 0);
-		}
+	}
 }
 
 static struct kunit_case reg_access_cases[] = {

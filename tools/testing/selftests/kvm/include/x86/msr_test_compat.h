@@ -32,6 +32,7 @@ static inline uint64_t __vcpu_get_stat(struct kvm_vcpu *vcpu, const char *name)
 			read_stat_data(fd, &header, desc, &value, 1);
 	}
 	TEST_ASSERT(found, "there is no statistic %s", name);
+	TEST_ASSERT_EQ(desc->flags & KVM_STATS_TYPE_MASK, KVM_STATS_TYPE_CUMULATIVE);
 	free(descs);
 	close(fd);
 	return value;
