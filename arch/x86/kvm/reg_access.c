@@ -167,6 +167,7 @@ static int result_of(struct kvm_vcpu *vcpu, const struct kvm_reg_table *table,
 	case KVM_X86_REG_RULE_AUDIT:
 		return KVM_MSR_RET_ALLOWED;
 	case KVM_X86_REG_RULE_IGNORE:
+	case KVM_X86_REG_RULE_IGNORE_UNKNOWN:
 		if (access == KVM_X86_REG_RULE_READ)
 			*data = rule->value;
 		return 0;
@@ -184,7 +185,7 @@ static int result_of(struct kvm_vcpu *vcpu, const struct kvm_reg_table *table,
 	}
 }
 
-/* Apply @rule of @table, count and trace the access, and return as __kvm_reg_check(). */
+/* Apply @rule of @table, count and trace the access, and return as kvm_reg_check(). */
 int kvm_reg_decide(struct kvm_vcpu *vcpu, const struct kvm_reg_table *table,
 		   const struct kvm_x86_reg_rule *rule, u32 index, u32 access, u64 *data)
 {
@@ -199,9 +200,23 @@ int kvm_reg_decide(struct kvm_vcpu *vcpu, const struct kvm_reg_table *table,
 	return r;
 }
 
-/* Out of line, for the vendor modules. */
-int kvm_reg_check(struct kvm_vcpu *vcpu, u32 index, u32 access, u64 *data)
+/*
+ * Ask again about an access that @policy allows, after KVM has not known the MSR: return
+ * true if the policy ignores it.  For a read, return the value in @data.
+ */
+bool kvm_reg_ignores_unknown(struct kvm_vcpu *vcpu, const struct kvm_reg_policy *policy,
+			     u32 index, u32 access, u64 *data)
 {
-	return __kvm_reg_check(vcpu, index, access, data);
+	const struct kvm_reg_table *rules = policy->tables[KVM_REG_RULES];
+	const struct kvm_x86_reg_rule *rule;
+	u64 changed = 0;
+
+	if (!rules || !rules->ignores_unknown)
+		return false;
+
+	if (access == KVM_X86_REG_RULE_WRITE && kvm_reg_policy_compares(policy, index))
+		changed = kvm_reg_changed_bits(vcpu, index, *data);
+
+	rule = kvm_reg_table_find_unknown(rules, index, access, changed);
+	return rule && !kvm_reg_decide(vcpu, rules, rule, index, access, data);
 }
-EXPORT_SYMBOL_FOR_KVM_INTERNAL(kvm_reg_check);

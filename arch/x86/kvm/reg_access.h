@@ -18,7 +18,8 @@ bool kvm_reg_policy_needs_state(struct kvm *kvm);
 void kvm_reg_policy_destroy(struct kvm *kvm);
 
 bool kvm_reg_may_passthrough(struct kvm_vcpu *vcpu, u32 index, u32 access);
-int kvm_reg_check(struct kvm_vcpu *vcpu, u32 index, u32 access, u64 *data);
+bool kvm_reg_ignores_unknown(struct kvm_vcpu *vcpu, const struct kvm_reg_policy *policy,
+			     u32 index, u32 access, u64 *data);
 u64 kvm_reg_changed_bits(struct kvm_vcpu *vcpu, u32 index, u64 data);
 int kvm_reg_decide(struct kvm_vcpu *vcpu, const struct kvm_reg_table *table,
 		   const struct kvm_x86_reg_rule *rule, u32 index, u32 access, u64 *data);
@@ -54,10 +55,10 @@ static __always_inline bool kvm_reg_allows_plainly(struct kvm_vcpu *vcpu, u32 in
  * Otherwise the policy handles it: return 0 if it succeeds, with the value of a read in
  * @data, or another KVM_MSR_RET_*.  For a write, @data is the value to write.
  */
-static __always_inline int __kvm_reg_check(struct kvm_vcpu *vcpu, u32 index, u32 access,
-					   u64 *data)
+static __always_inline int kvm_reg_check(struct kvm_vcpu *vcpu,
+					 const struct kvm_reg_policy *policy,
+					 u32 index, u32 access, u64 *data)
 {
-	const struct kvm_reg_policy *policy = kvm_reg_policy(vcpu->kvm);
 	const struct kvm_x86_reg_rule *rule;
 	const struct kvm_reg_table *table;
 	u64 changed = 0;

@@ -21,6 +21,7 @@ static const char * const action_names[] = {
 	[KVM_X86_REG_RULE_EXIT]		= "exit",
 	[KVM_X86_REG_RULE_IGNORE]	= "ignore",
 	[KVM_X86_REG_RULE_AUDIT]	= "audit",
+	[KVM_X86_REG_RULE_IGNORE_UNKNOWN] = "ignore-unknown",
 };
 
 static void show_table(struct seq_file *m, const char *name,
@@ -43,7 +44,7 @@ static void show_table(struct seq_file *m, const char *name,
 			   access_names[rule->access], action_names[rule->action]);
 		if (rule->mask)
 			seq_printf(m, " mask 0x%llx", rule->mask);
-		if (rule->action == KVM_X86_REG_RULE_IGNORE)
+		if (kvm_reg_rule_has_value(rule))
 			seq_printf(m, " value 0x%llx", rule->value);
 		seq_puts(m, table->exempt ? " bitmap\n" : "\n");
 	}

@@ -239,6 +239,13 @@ static void copy_bits(unsigned long *to, u32 to_bit, const unsigned long *from,
 	}
 }
 
+/* IGNORE_UNKNOWN makes a difference only after KVM has not known the register. */
+static bool allows(const struct kvm_x86_reg_rule *rule)
+{
+	return rule->action == KVM_X86_REG_RULE_ALLOW ||
+	       rule->action == KVM_X86_REG_RULE_IGNORE_UNKNOWN;
+}
+
 /* Set the bits of a segment's registers from @first to @last, which are in one window. */
 static void set_allowed(struct kvm_reg_table *table, const struct kvm_reg_segment *segment,
 			u32 first, u32 last)
@@ -251,7 +258,7 @@ static void set_allowed(struct kvm_reg_table *table, const struct kvm_reg_segmen
 		if (a == WRITE && segment->masked != KVM_REG_NONE)
 			continue;
 
-		if (table->rules[rule].action == KVM_X86_REG_RULE_ALLOW)
+		if (allows(&table->rules[rule]))
 			bitmap_set(table->allowed[a], bit, nr);
 		else if (table->exempt && table->exempt[rule])
 			copy_bits(table->allowed[a], bit, table->exempt[rule],
@@ -400,9 +407,9 @@ static bool is_exempt(const struct kvm_reg_table *table, u32 rule, u32 index)
 						     r->last - r->first + 1), bitmap);
 }
 
-/* Return the first rule that matches, or the default; NULL if it allows the access. */
-const struct kvm_x86_reg_rule *kvm_reg_table_find(const struct kvm_reg_table *table,
-						  u32 index, u32 access, u64 changed)
+/* Return the index of the first rule that matches, or of the default. */
+static __always_inline u32 find_rule(const struct kvm_reg_table *table, u32 index,
+				     u32 access, u64 changed)
 {
 	const struct kvm_reg_segment *segment = find_segment(table, index);
 	u32 rule = segment->rule[access >> 1];
@@ -411,8 +418,32 @@ const struct kvm_x86_reg_rule *kvm_reg_table_find(const struct kvm_reg_table *ta
 		rule = find_masked(table, &table->masked[segment->masked], rule, index,
 				   changed);
 
-	if (table->rules[rule].action == KVM_X86_REG_RULE_ALLOW ||
+	return rule;
+}
+
+/* Return the first rule that matches, or the default; NULL if it allows the access. */
+const struct kvm_x86_reg_rule *kvm_reg_table_find(const struct kvm_reg_table *table,
+						  u32 index, u32 access, u64 changed)
+{
+	u32 rule = find_rule(table, index, access, changed);
+
+	if (allows(&table->rules[rule]) ||
 	    (table->exempt && is_exempt(table, rule, index)))
+		return NULL;
+
+	return &table->rules[rule];
+}
+
+/* Return the rule that ignores an access if KVM does not know the register, or NULL. */
+const struct kvm_x86_reg_rule *
+kvm_reg_table_find_unknown(const struct kvm_reg_table *table, u32 index, u32 access,
+			   u64 changed)
+{
+	u32 rule = find_rule(table, index, access, changed);
+
+	/* No rule is for x2APIC MSRs, nor is the default. */
+	if (table->rules[rule].action != KVM_X86_REG_RULE_IGNORE_UNKNOWN ||
+	    (index >= KVM_REG_X2APIC_FIRST && index <= KVM_REG_X2APIC_LAST))
 		return NULL;
 
 	return &table->rules[rule];

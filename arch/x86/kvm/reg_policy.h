@@ -53,6 +53,7 @@ struct kvm_reg_table {
 	size_t size;
 	u32 flags;			/* KVM_X86_REG_RULES_* */
 	bool needs_state;		/* KVM has to access registers itself */
+	bool ignores_unknown;		/* there is such a rule, or default */
 	u32 nr_rules;			/* without the default, which comes after them */
 	u32 nr_segments;		/* at least one, the first starts at register 0 */
 	u32 search_step;		/* the largest power of two <= nr_segments */
@@ -84,6 +85,16 @@ void kvm_reg_policy_free(struct kvm_reg_policy *policy);
 bool kvm_reg_table_compares(const struct kvm_reg_table *table, u32 index);
 const struct kvm_x86_reg_rule *kvm_reg_table_find(const struct kvm_reg_table *table,
 						  u32 index, u32 access, u64 changed);
+const struct kvm_x86_reg_rule *
+kvm_reg_table_find_unknown(const struct kvm_reg_table *table, u32 index, u32 access,
+			   u64 changed);
+
+/* May a read return .value?  By IGNORE_UNKNOWN, only if KVM does not know the register. */
+static inline bool kvm_reg_rule_has_value(const struct kvm_x86_reg_rule *rule)
+{
+	return rule->action == KVM_X86_REG_RULE_IGNORE ||
+	       rule->action == KVM_X86_REG_RULE_IGNORE_UNKNOWN;
+}
 
 /* Return a register's bit, -1 outside the windows.  The guest may choose @index. */
 static __always_inline int kvm_reg_bit(u32 index)

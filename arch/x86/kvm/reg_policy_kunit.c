@@ -138,7 +138,28 @@ u8 __user *kvm_reg_kunit_mmap(struct kunit *test, size_t size)
 	return (u8 __user *)mem;
 }
 
-/* Like KVM, look up an access only if the bit test does not allow it. */
+/*
+ * Like KVM, look up an access only if the bit test does not allow it, and ask for the rule
+ * that ignores what KVM does not know only if the access is allowed.
+ */
+static const struct kvm_x86_reg_rule *find(const struct kvm_reg_policy *policy, u32 index,
+					   u8 access, u64 changed,
+					   const struct kvm_reg_table **table)
+{
+	const struct kvm_x86_reg_rule *rule = NULL;
+
+	if (!kvm_reg_policy_allows_plainly(policy, index, access))
+		rule = kvm_reg_policy_find(policy, index, access, changed, table);
+	if (rule)
+		return rule;
+
+	*table = policy->tables[KVM_REG_RULES];
+	if (!*table)
+		return NULL;
+
+	return kvm_reg_table_find_unknown(*table, index, access, changed);
+}
+
 struct kvm_reg_decision kvm_reg_kunit_decide(const struct kvm_reg_policy *policy, u32 index,
 					     u8 access, u64 changed)
 {
@@ -146,10 +167,7 @@ struct kvm_reg_decision kvm_reg_kunit_decide(const struct kvm_reg_policy *policy
 	const struct kvm_x86_reg_rule *rule;
 	const struct kvm_reg_table *table;
 
-	if (kvm_reg_policy_allows_plainly(policy, index, access))
-		return decision;
-
-	rule = kvm_reg_policy_find(policy, index, access, changed, &table);
+	rule = find(policy, index, access, changed, &table);
 	if (!rule)
 		return decision;
 
@@ -204,6 +222,12 @@ static int model_action(const struct list_input *in, u32 i, u32 index)
 	return in->rules[i].action;
 }
 
+/* Does KVM try the access? */
+static bool model_performs(int action)
+{
+	return action == ALLOW || action == AUDIT || action == IGNORE_UNKNOWN;
+}
+
 struct model_decision {
 	int action;
 	int list;
@@ -226,7 +250,7 @@ static struct model_decision model(const struct policy_input *in, u32 index, u8 
 		next.action = model_action(list, next.rule, index);
 		if (next.action != ALLOW)
 			decision = next;
-		if (next.action != ALLOW && next.action != AUDIT)
+		if (!model_performs(next.action))
 			break;
 	}
 
@@ -352,7 +376,8 @@ static void check_plain(struct policy_check *c, u32 index, u8 access,
 	bool plain = kvm_reg_policy_allows_plainly(c->policy, index, access);
 
 	if (plain || (in_window(index) && !masked))
-		KUNIT_ASSERT_EQ_MSG(c->test, plain, want.action == ALLOW,
+		KUNIT_ASSERT_EQ_MSG(c->test, plain,
+				    want.action == ALLOW || want.action == IGNORE_UNKNOWN,
 				    "access %u to 0x%x", access, index);
 }
 
@@ -694,6 +719,18 @@ static const struct policy_case policy_cases[] = {
 			    RULE(0x40, 0x4f, RW, IGNORE, .value = 0x123456789abcdef0),
 			    RULE(0xd0000000, 0xd0000000, RW, AUDIT)),
 	}, {
+		.name = "no rules, default ignore what is unknown",
+		.in = { { EMPTY_LIST(IGNORE_UNKNOWN) } },
+	}, {
+		.name = "a filter under rules that ignore what is unknown",
+		.in = { {
+			LIST(IGNORE_UNKNOWN,
+			     RULE(0x10, 0x1f, RW, IGNORE_UNKNOWN, .value = 0x10),
+			     RULE(0x10, 0x2f, WR, IGNORE_UNKNOWN, .mask = 0xf),
+			     RULE(0x20, 0x2f, RW, ALLOW)),
+			LIST(ALLOW, RULE(0x18, 0x27, RW, DENY)),
+		} },
+	}, {
 		.name = "writes that change the top bit",
 		.in = RULES(ALLOW,
 			    RULE(0x10, 0x1f, WR, GP, .mask = BIT_ULL(63))),
@@ -759,28 +796,34 @@ static void policy_test(struct kunit *test)
 	check_policy(test, &param->in, SEED);
 }
 
+static u8 any_but_allow(u32 i)
+{
+	return ALLOW + 1 + i % (NR_ACTIONS - 1);
+}
+
 /* Rules for long lists, by their index. */
 static struct kvm_x86_reg_rule disjoint_rule(u32 i)
 {
-	return (struct kvm_x86_reg_rule)RULE(i << 20, (i << 20) + 0xfff, RW, i % 6,
+	return (struct kvm_x86_reg_rule)RULE(i << 20, (i << 20) + 0xfff, RW, i % NR_ACTIONS,
 					     .value = i);
 }
 
 static struct kvm_x86_reg_rule every_other_rule(u32 i)
 {
-	return (struct kvm_x86_reg_rule)RULE(2 * i, 2 * i, 1 + i % 3, 1 + i % 5, .value = i);
+	return (struct kvm_x86_reg_rule)RULE(2 * i, 2 * i, 1 + i % 3,
+					     any_but_allow(i / 3), .value = i);
 }
 
 static struct kvm_x86_reg_rule identical_rule(u32 i)
 {
-	return (struct kvm_x86_reg_rule)RULE(0x100, 0x1ff, RW, 1 + i % 5, .value = i);
+	return (struct kvm_x86_reg_rule)RULE(0x100, 0x1ff, RW, any_but_allow(i), .value = i);
 }
 
 /* From the innermost to the outermost, around a register in a window. */
 static struct kvm_x86_reg_rule nested_rule(u32 i)
 {
 	return (struct kvm_x86_reg_rule)RULE(0xc0001000 - i, 0xc0001000 + i, 1 + i % 3,
-					     i % 6, .value = i);
+					     i % NR_ACTIONS, .value = i);
 }
 
 static struct kvm_x86_reg_rule masked(struct kvm_x86_reg_rule rule, u32 i)
@@ -816,7 +859,7 @@ static struct kvm_x86_reg_rule narrowing_masked_rule(u32 i)
 static struct kvm_x86_reg_rule staggered_masked_rule(u32 i)
 {
 	return masked((struct kvm_x86_reg_rule)RULE(8 * i, 8 * (i + MAX_MASKED) - 1, WR,
-						    1 + i % 5, .value = i), i);
+						    any_but_allow(i), .value = i), i);
 }
 
 /* The most rules that may cover a register start where as many others end. */
@@ -824,14 +867,14 @@ static struct kvm_x86_reg_rule stacked_masked_rule(u32 i)
 {
 	u32 first = i / MAX_MASKED * 0x100;
 
-	return masked((struct kvm_x86_reg_rule)RULE(first, first + 0xff, WR, 1 + i % 5,
+	return masked((struct kvm_x86_reg_rule)RULE(first, first + 0xff, WR, any_but_allow(i),
 						    .value = i), i);
 }
 
 /* The most rules that may cover a register, less one, cover all; disjoint ones follow. */
 static struct kvm_x86_reg_rule wide_masked_rule(u32 i)
 {
-	struct kvm_x86_reg_rule rule = RULE(0x1000 + 4 * i, 0x1002 + 4 * i, WR, 1 + i % 5,
+	struct kvm_x86_reg_rule rule = RULE(0x1000 + 4 * i, 0x1002 + 4 * i, WR, any_but_allow(i),
 					    .value = i);
 
 	if (i < MAX_MASKED - 1) {

@@ -19,7 +19,8 @@
 #define EXIT		KVM_X86_REG_RULE_EXIT
 #define IGNORE		KVM_X86_REG_RULE_IGNORE
 #define AUDIT		KVM_X86_REG_RULE_AUDIT
-#define NR_ACTIONS	6
+#define IGNORE_UNKNOWN	KVM_X86_REG_RULE_IGNORE_UNKNOWN
+#define NR_ACTIONS	7
 
 #define RULE(_first, _last, _access, _action, ...) \
 	{ .first = _first, .last = _last, .access = _access, .action = _action, __VA_ARGS__ }

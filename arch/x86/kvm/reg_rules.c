@@ -27,7 +27,7 @@ static int check_head(const struct kvm_x86_reg_rules *head)
 	if (head->flags & ~KVM_X86_REG_RULES_FAIL_CLOSED)
 		return -EINVAL;
 
-	if (head->msr_default > KVM_X86_REG_RULE_AUDIT)
+	if (head->msr_default > KVM_X86_REG_RULE_IGNORE_UNKNOWN)
 		return -EINVAL;
 
 	if (head->pad || memchr_inv(head->reserved, 0, sizeof(head->reserved)))
@@ -44,13 +44,13 @@ static int check_rule(const struct kvm_x86_reg_rule *rule)
 	if (!rule->access || rule->access & ~KVM_REG_RW)
 		return -EINVAL;
 
-	if (rule->action > KVM_X86_REG_RULE_AUDIT || rule->first > rule->last)
+	if (rule->action > KVM_X86_REG_RULE_IGNORE_UNKNOWN || rule->first > rule->last)
 		return -EINVAL;
 
 	if (rule->mask && rule->access != KVM_X86_REG_RULE_WRITE)
 		return -EINVAL;
 
-	if (rule->value && rule->action != KVM_X86_REG_RULE_IGNORE)
+	if (rule->value && !kvm_reg_rule_has_value(rule))
 		return -EINVAL;
 
 	/* x2APIC MSRs are always allowed.  Reject other actions, do not fail open. */
@@ -62,9 +62,10 @@ static int check_rule(const struct kvm_x86_reg_rule *rule)
 }
 
 /* KVM has to emulate audited accesses, and to read what a masked write changes. */
-static bool needs_state(const struct kvm_x86_reg_rule *rule)
+static void note_action(struct kvm_reg_table *table, const struct kvm_x86_reg_rule *rule)
 {
-	return rule->action == KVM_X86_REG_RULE_AUDIT || rule->mask;
+	table->needs_state |= rule->action == KVM_X86_REG_RULE_AUDIT || rule->mask;
+	table->ignores_unknown |= rule->action == KVM_X86_REG_RULE_IGNORE_UNKNOWN;
 }
 
 /*
@@ -97,13 +98,13 @@ struct kvm_reg_table *kvm_reg_rules_table(const struct kvm_x86_reg_rules *head)
 
 	table->flags = head->flags;
 	table->rules[table->nr_rules].action = head->msr_default;
-	table->needs_state = needs_state(&table->rules[table->nr_rules]);
+	note_action(table, &table->rules[table->nr_rules]);
 	for (rule = table->rules; rule < table->rules + table->nr_rules; rule++) {
 		r = check_rule(rule);
 		if (r)
 			goto err;
 
-		table->needs_state |= needs_state(rule);
+		note_action(table, rule);
 	}
 
 	r = kvm_reg_table_compile(table);

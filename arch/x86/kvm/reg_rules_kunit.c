@@ -105,7 +105,7 @@ struct head_case {
 static const struct head_case head_cases[] = {
 	{ "unknown flag", { .flags = BIT(1) }, -EINVAL },
 	{ "last flag", { .flags = BIT(31) }, -EINVAL },
-	{ "unknown default", { .msr_default = AUDIT + 1 }, -EINVAL },
+	{ "unknown default", { .msr_default = IGNORE_UNKNOWN + 1 }, -EINVAL },
 	{ "default beyond a byte", { .msr_default = 0x100 }, -EINVAL },
 	{ "last default", { .msr_default = U32_MAX }, -EINVAL },
 	{ "pad", { .pad = 1 }, -EINVAL },
@@ -151,7 +151,7 @@ static const struct rule_case bad_rules[] = {
 	{ "no access", RULE(0, 0, 0, GP) },
 	{ "unknown access", RULE(0, 0, RW | BIT(2), GP) },
 	{ "last access", RULE(0, 0, RW | BIT(7), GP) },
-	{ "unknown action", RULE(0, 0, RW, AUDIT + 1) },
+	{ "unknown action", RULE(0, 0, RW, IGNORE_UNKNOWN + 1) },
 	{ "last action", RULE(0, 0, RW, U8_MAX) },
 	{ "pad", RULE(0, 0, RW, GP, .pad = 1) },
 	{ "pad's last bit", RULE(0, 0, RW, GP, .pad = BIT(31)) },
@@ -171,6 +171,7 @@ static const struct rule_case bad_rules[] = {
 	{ "x2APIC exit", RULE(0x830, 0x830, RW, EXIT) },
 	{ "x2APIC ignore", RULE(0x830, 0x830, RW, IGNORE) },
 	{ "x2APIC audit", RULE(0x830, 0x830, RW, AUDIT) },
+	{ "x2APIC ignore what is unknown", RULE(0x830, 0x830, RW, IGNORE_UNKNOWN) },
 	{ "x2APIC reads", RULE(0x830, 0x830, RD, GP) },
 	{ "x2APIC writes", RULE(0x830, 0x830, WR, GP) },
 	{ "x2APIC first", RULE(0x800, 0x800, RW, GP) },
@@ -205,7 +206,8 @@ static const struct rule_case limit_rules[] = {
 	{ "all registers", RULE(0, U32_MAX, RW, ALLOW) },
 	{ "all bits", RULE(0, 0, WR, GP, .mask = ~0ULL) },
 	{ "value of all bits", RULE(0, 0, RW, IGNORE, .value = ~0ULL) },
-	{ "last action", RULE(0, 0, RW, AUDIT) },
+	{ "value of what is unknown", RULE(0, 0, RW, IGNORE_UNKNOWN, .value = ~0ULL) },
+	{ "last action", RULE(0, 0, RW, IGNORE_UNKNOWN) },
 	{ "below the x2APIC", RULE(0, 0x7ff, RW, GP) },
 	{ "above the x2APIC", RULE(0x900, U32_MAX, RW, GP) },
 	{ "x2APIC allow", RULE(0x800, 0x8ff, RW, ALLOW) },
@@ -369,11 +371,12 @@ static void needs_state_test(struct kunit *test)
 		rule.access = WR;
 		rule.mask = i == 2;
 		put_rule(test, NR_GOOD - 1, rule);
-		head.msr_default = i == 3 ? AUDIT : IGNORE;
+		head.msr_default = i == 3 ? AUDIT : IGNORE_UNKNOWN;
 
 		table = kvm_reg_rules_table(&head);
 		KUNIT_ASSERT_NOT_ERR_OR_NULL(test, table);
 		KUNIT_EXPECT_EQ(test, table->needs_state, i != 0);
+		KUNIT_EXPECT_EQ(test, table->ignores_unknown, i != 3);
 		kvm_reg_table_put(table);
 	}
 }
@@ -479,7 +482,7 @@ static struct kvm_x86_reg_rule random_rule(struct rnd_state *rnd)
 		rule.mask = random_mask(rnd);
 	if (touches_x2apic(&rule))
 		rule.action = ALLOW;
-	if (rule.action != IGNORE)
+	if (rule.action != IGNORE && rule.action != IGNORE_UNKNOWN)
 		rule.value = 0;
 
 	return rule;
@@ -496,7 +499,7 @@ static void make_random_rules(struct kunit *test, struct random_rules *random)
 
 	random->head = (struct kvm_x86_reg_rules) {
 		.nr_rules = nr,
-		.msr_default = 1 + prandom_u32_state(&random->rnd) % AUDIT,
+		.msr_default = 1 + prandom_u32_state(&random->rnd) % (NR_ACTIONS - 1),
 		.rules = (unsigned long)user_rules(test),
 	};
 }
@@ -517,8 +520,8 @@ static void check_access(struct kunit *test, const struct random_rules *random,
 	KUNIT_ASSERT_EQ_MSG(test, got.action, action, "access %u to 0x%x, changed 0x%llx",
 			    access, index, changed);
 	if (kvm_reg_policy_allows_plainly(policy, index, access))
-		KUNIT_ASSERT_EQ_MSG(test, action, ALLOW, "access %u to 0x%x",
-				    access, index);
+		KUNIT_ASSERT_TRUE_MSG(test, action == ALLOW || action == IGNORE_UNKNOWN,
+				      "access %u to 0x%x", access, index);
 	if (action == ALLOW)
 		return;
 
@@ -579,7 +582,7 @@ static void x2apic_is_exempt_test(struct kunit *test)
 	u32 action, index;
 
 	KUNIT_ASSERT_NOT_NULL(test, random);
-	for (action = DENY; action <= AUDIT; action++) {
+	for (action = DENY; action < NR_ACTIONS; action++) {
 		random->head.msr_default = action;
 		policy = compile(test, random->head);
 

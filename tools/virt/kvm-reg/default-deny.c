@@ -18,6 +18,7 @@
 #define MSR_IA32_TSC	0x00000010
 #define MSR_IA32_CR_PAT	0x00000277
 #define MSR_EFER	0xc0000080
+#define MSR_UNKNOWN	0x00000690	/* MSR_CORE_PERF_LIMIT_REASONS, which KVM does not have */
 
 #define READ		KVM_X86_REG_RULE_READ
 #define WRITE		KVM_X86_REG_RULE_WRITE
@@ -83,27 +84,29 @@ static void restore_policy(int vm, struct saved_policy *saved)
 
 #define ANY		(~0ULL)		/* in place of an expected value */
 
+enum fate { ALLOWED, REFUSED, IGNORED };
+
 struct access {
 	bool write;
-	bool refused;
+	enum fate fate;
 	__u32 index;
 	const char *name;
 	__u64 value;		/* of a write; expected of a read */
 };
 
 static const struct access accesses[] = {
-	{ false, false, MSR_IA32_TSC, "MSR_IA32_TSC", ANY },
-	{ true, true, MSR_IA32_TSC, "MSR_IA32_TSC", 0 },
-	{ true, false, MSR_IA32_CR_PAT, "MSR_IA32_CR_PAT", 0x0606060606060606 },
-	{ false, false, MSR_IA32_CR_PAT, "MSR_IA32_CR_PAT", 0x0606060606060606 },
-	{ true, false, MSR_EFER, "MSR_EFER", 0x1 },
-	{ false, false, MSR_EFER, "MSR_EFER", 0x1 },
+	{ false, ALLOWED, MSR_IA32_TSC, "MSR_IA32_TSC", ANY },
+	{ true, REFUSED, MSR_IA32_TSC, "MSR_IA32_TSC", 0 },
+	{ true, ALLOWED, MSR_IA32_CR_PAT, "MSR_IA32_CR_PAT", 0x0606060606060606 },
+	{ false, ALLOWED, MSR_IA32_CR_PAT, "MSR_IA32_CR_PAT", 0x0606060606060606 },
+	{ true, ALLOWED, MSR_EFER, "MSR_EFER", 0x1 },
+	{ false, ALLOWED, MSR_EFER, "MSR_EFER", 0x1 },
 
 	/* Without a policy, KVM would answer this one ... */
-	{ false, true, 0x0000008b, "MSR_IA32_UCODE_REV", 0 },
+	{ false, REFUSED, 0x0000008b, "MSR_IA32_UCODE_REV", 0 },
 	/* ... and leave these to the hardware. */
-	{ true, true, 0x00000174, "MSR_IA32_SYSENTER_CS", 0x10 },
-	{ false, true, 0x00000174, "MSR_IA32_SYSENTER_CS", 0 },
+	{ true, REFUSED, 0x00000174, "MSR_IA32_SYSENTER_CS", 0x10 },
+	{ false, REFUSED, 0x00000174, "MSR_IA32_SYSENTER_CS", 0 },
 };
 
 static const char usage[] =
@@ -111,7 +114,9 @@ static const char usage[] =
 	"\n"
 	"Show what KVM's register rules do: a VM's guest may access three MSRs, and gets\n"
 	"#GP for any other.  The VM's policy is then read back and given to a second VM,\n"
-	"whose guest makes the same accesses.\n"
+	"whose guest makes the same accesses.  A third VM reads an MSR that KVM does not know,\n"
+	"without a policy, and then with one that ignores what KVM does not know.  The module\n"
+	"parameter ignore_msrs has to be off.\n"
 	"\n"
 	"Needs /dev/kvm and a kernel with KVM_CAP_X86_REG_RULES.\n"
 	"\n"
@@ -125,13 +130,19 @@ static bool show_access(struct vmm *vm, const struct access *a)
 		.index = a->index,
 		.value = a->value,
 	};
+	static const char * const fates[] = {
+		[ALLOWED]	= "allowed",
+		[REFUSED]	= "refused",
+		[IGNORED]	= "ignored",
+	};
 	const struct vmm_outcome o = vmm_make_access(vm, &access, NULL, NULL);
+	const bool refused = a->fate == REFUSED;
 	char text[64];
 
 	vmm_describe(a->write, &o, text, sizeof(text));
 	printf("  %s 0x%08x  %-20s  %-7s  %s\n", a->write ? "wrmsr" : "rdmsr", a->index,
-	       a->name, a->refused ? "refused" : "allowed", text);
-	if (o.gp == a->refused &&
+	       a->name, fates[a->fate], text);
+	if (o.gp == refused &&
 	    (o.gp || a->write || a->value == ANY || a->value == o.value))
 		return true;
 
@@ -148,6 +159,28 @@ static int run_guest(struct vmm *vm)
 	for (i = 0; i < ARRAY_SIZE(accesses); i++)
 		wrong += !show_access(vm, &accesses[i]);
 	return wrong;
+}
+
+/* For one VM, what the module parameter ignore_msrs does for all */
+static void ignore_unknown(int vm)
+{
+	struct kvm_x86_reg_rules policy = {
+		.msr_default = KVM_X86_REG_RULE_IGNORE_UNKNOWN,
+	};
+
+	if (ioctl(vm, KVM_X86_SET_REG_RULES, &policy))
+		err(2, "KVM_X86_SET_REG_RULES");
+}
+
+/* Returns how many accesses were not as expected. */
+static int run_unknown(struct vmm *vm)
+{
+	const struct access fails = { false, REFUSED, MSR_UNKNOWN, "unknown to KVM", 0 };
+	const struct access ignored = { false, IGNORED, MSR_UNKNOWN, "unknown to KVM", 0 };
+	int wrong = !show_access(vm, &fails);
+
+	ignore_unknown(vm->vm_fd);
+	return wrong + !show_access(vm, &ignored);
 }
 
 static void show_policy(const struct saved_policy *policy)
@@ -172,9 +205,9 @@ static bool is_same(const struct saved_policy *a, const struct saved_policy *b)
 
 int main(int argc, char **argv)
 {
-	const int made = 2 * ARRAY_SIZE(accesses);
+	const int made = 2 * ARRAY_SIZE(accesses) + 2;
 	struct saved_policy *saved, *restored;
-	struct vmm first, second;
+	struct vmm first, second, third;
 	int wrong;
 
 	vmm_parse(argc, argv, usage, NULL, false);
@@ -195,6 +228,10 @@ int main(int argc, char **argv)
 		puts("the policies of the VMs differ");
 		wrong++;
 	}
+
+	vmm_create_supported(&third);
+	puts("third VM, without a policy, and then with one that ignores unknown MSRs:");
+	wrong += run_unknown(&third);
 	if (wrong)
 		printf("%d accesses, %d not as the policy says\n", made, wrong);
 	else
@@ -204,5 +241,6 @@ int main(int argc, char **argv)
 	free(restored);
 	vmm_destroy(&first);
 	vmm_destroy(&second);
+	vmm_destroy(&third);
 	return wrong != 0;
 }

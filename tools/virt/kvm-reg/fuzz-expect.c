@@ -24,6 +24,8 @@ const struct fuzz_case_info fuzz_cases[NR_CASES] = {
 	[CASE_EXIT]		= { "rule-exit", "an exit" },
 	[CASE_IGNORE]		= { "rule-ignore", "the value is read, the write dropped" },
 	[CASE_AUDIT]		= { "rule-audit", "as without rules, but counted" },
+	[CASE_UNKNOWN]		= { "rule-unknown", "ignored, as KVM does not know the MSR" },
+	[CASE_NOT_UNKNOWN]	= { "rule-not-unknown", "as without rules, as KVM knows the MSR" },
 	[CASE_FILTER_DENIES]	= { "filter-behind-rules", "denied, though the rules allow it" },
 	[CASE_FAIL_CLOSED]	= { "fail-closed", "#GP for an exit that is not answered" },
 	[CASE_MASK_MATCHES]	= { "mask-matches", "the write changes what the rule is about" },
@@ -89,7 +91,7 @@ bool fuzz_is_malformed(const struct kvm_x86_reg_rule *r)
 		return true;
 	if (r->mask && r->access != WR)
 		return true;
-	if (r->value && r->action != KVM_X86_REG_RULE_IGNORE)
+	if (r->value && !model_has_value(r->action))
 		return true;
 	return r->action != KVM_X86_REG_RULE_ALLOW &&
 	       r->first <= X2APIC_LAST && r->last >= X2APIC_FIRST;
@@ -301,6 +303,7 @@ struct vmm_outcome fuzz_expect_decision(const struct fuzz_rules *rules,
 
 	switch (decision->action) {
 	case KVM_X86_REG_RULE_IGNORE:
+	case KVM_X86_REG_RULE_IGNORE_UNKNOWN:
 		if (!access->write && decision->rule < rules->head.nr_rules)
 			ignored.value = rules->rules[decision->rule].value;
 		return ignored;

@@ -242,7 +242,7 @@ static void make_rule(struct kvm_x86_reg_rule *rule, __u32 before)
 		rule->mask = random_mask();
 	}
 	avoid_x2apic(rule);
-	if (rule->action == KVM_X86_REG_RULE_IGNORE)
+	if (model_has_value(rule->action))
 		rule->value = any_value();
 }
 

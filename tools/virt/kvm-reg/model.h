@@ -12,7 +12,7 @@
 
 #define RD		KVM_X86_REG_RULE_READ
 #define WR		KVM_X86_REG_RULE_WRITE
-#define NR_ACTIONS	(KVM_X86_REG_RULE_AUDIT + 1)
+#define NR_ACTIONS	(KVM_X86_REG_RULE_IGNORE_UNKNOWN + 1)
 
 /* The most rules in a list, with a mask for one register, and ranges in a filter */
 #define MAX_RULES	4096
@@ -53,10 +53,18 @@ bool model_compares(const struct model_list *rules, __u32 index);
 /* Are there more rules with a mask for a register than there may be? */
 bool model_overlaps(const struct model_list *rules);
 
-/* Does an access take place, as far as this action goes? */
+/* Does an access take place, as far as this action goes, if KVM knows the register? */
 static inline bool model_performs(unsigned int action)
 {
-	return action == KVM_X86_REG_RULE_ALLOW || action == KVM_X86_REG_RULE_AUDIT;
+	return action == KVM_X86_REG_RULE_ALLOW || action == KVM_X86_REG_RULE_AUDIT ||
+	       action == KVM_X86_REG_RULE_IGNORE_UNKNOWN;
+}
+
+/* Is there a value for reads? */
+static inline bool model_has_value(unsigned int action)
+{
+	return action == KVM_X86_REG_RULE_IGNORE ||
+	       action == KVM_X86_REG_RULE_IGNORE_UNKNOWN;
 }
 
 static inline bool is_x2apic(__u32 index)

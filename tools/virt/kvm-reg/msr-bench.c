@@ -167,6 +167,8 @@ static const struct effect effects[] = {
 	{ "deny-", KVM_X86_REG_RULE_DENY, .fate = FAULTS, .sizes = ANY_RULES },
 	{ "ignore-", KVM_X86_REG_RULE_IGNORE, .fate = IGNORED, .sizes = ANY_RULES },
 	{ "audit-", KVM_X86_REG_RULE_AUDIT, .fate = EMULATED, .sizes = ANY_RULES },
+	{ "ignore-unknown-", KVM_X86_REG_RULE_IGNORE_UNKNOWN, .fate = EMULATED,
+	  .sizes = 1 << RULES_0 | 1 << RULE_1 | 1 << RULES_4096 },
 	{ "exit-", KVM_X86_REG_RULE_EXIT, .denies = true, .exits = true, .fate = EXITS,
 	  .sizes = SOME_RANGES | ANY_RULES },
 };
@@ -278,7 +280,7 @@ static const char usage[] =
 	"nested: each around those before it; staggered, wide: with masks, as many over an\n"
 	"MSR as there may be.\n"
 	"Ranges allow if they do not have the MSR.  KVM does not know MSR 0x20000: where it\n"
-	"is allowed, it is a #GP all the same.\n"
+	"is allowed, it is a #GP all the same; ignore-unknown ignores it, and allows others.\n"
 	"\n"
 	"install-*, replace-*: setting a filter or a list of rules that refuses one MSR, in\n"
 	"a new VM or in one with a policy of that size: the mean of all.  They follow each\n"
@@ -329,6 +331,12 @@ static void make_filter(const struct size *size, __u32 index, const struct effec
 	filter.ranges[size->nr - 1].bitmap = effect->denies ? deny_bits : allow_bits;
 }
 
+static bool has_value(const struct effect *effect)
+{
+	return effect->action == KVM_X86_REG_RULE_IGNORE ||
+	       effect->action == KVM_X86_REG_RULE_IGNORE_UNKNOWN;
+}
+
 /* Rules that do not have the MSR, but for the last; if there is none, the default. */
 static void make_rules(const struct size *size, __u32 index, const struct effect *effect)
 {
@@ -347,7 +355,7 @@ static void make_rules(const struct size *size, __u32 index, const struct effect
 			.action = effect->action,
 			.first = index,
 			.last = index,
-			.value = effect->action == KVM_X86_REG_RULE_IGNORE ? ANSWER : 0,
+			.value = has_value(effect) ? ANSWER : 0,
 		};
 
 	list = (struct kvm_x86_reg_rules) {
@@ -356,7 +364,8 @@ static void make_rules(const struct size *size, __u32 index, const struct effect
 	};
 	if (!size->nr)
 		list.msr_default = effect->action;
-	else if (effect->action == KVM_X86_REG_RULE_ALLOW)
+	else if (effect->action == KVM_X86_REG_RULE_ALLOW ||
+		 effect->action == KVM_X86_REG_RULE_IGNORE_UNKNOWN)
 		list.msr_default = KVM_X86_REG_RULE_EXIT;
 }
 
@@ -467,7 +476,7 @@ static enum fate fate_of(const struct target *t, const struct effect *effect)
 	if (effect->fate != EMULATED)
 		return effect->fate;
 	if (t->unknown)
-		return FAULTS;
+		return effect->action == KVM_X86_REG_RULE_IGNORE_UNKNOWN ? IGNORED : FAULTS;
 	return t->passed_through && effect->action != KVM_X86_REG_RULE_AUDIT ?
 	       PASSED_THROUGH : EMULATED;
 }
@@ -493,7 +502,7 @@ static void measure_effect(const char *name, const struct target *t, const struc
 		.target = t,
 		.fate = fate_of(t, effect),
 		/* The default ignores reads with 0. */
-		.answer = effect->fate == IGNORED && !size->nr ? 0 : ANSWER,
+		.answer = has_value(effect) && !size->nr ? 0 : ANSWER,
 	};
 	struct vmm_vcpu *vcpu;
 	struct vmm vm;

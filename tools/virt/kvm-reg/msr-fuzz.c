@@ -349,7 +349,7 @@ static __u64 changed_bits(struct lane *lane, const struct fuzz_rules *rules,
 }
 
 static void count_decision(struct lane *lane, const struct model_decision *decision,
-			   const struct vmm_outcome *o, struct tally *t)
+			   bool performs, const struct vmm_outcome *o, struct tally *t)
 {
 	static const enum fuzz_case cases[] = {
 		[KVM_X86_REG_RULE_ALLOW]	= CASE_ALLOW,
@@ -358,9 +358,10 @@ static void count_decision(struct lane *lane, const struct model_decision *decis
 		[KVM_X86_REG_RULE_EXIT]	= CASE_EXIT,
 		[KVM_X86_REG_RULE_IGNORE]	= CASE_IGNORE,
 		[KVM_X86_REG_RULE_AUDIT]	= CASE_AUDIT,
+		[KVM_X86_REG_RULE_IGNORE_UNKNOWN] = CASE_UNKNOWN,
 	};
 
-	lane->counted += decision->action != KVM_X86_REG_RULE_ALLOW;
+	lane->counted += !performs || decision->action == KVM_X86_REG_RULE_AUDIT;
 	if (!lane->has_rules)
 		return;
 
@@ -368,8 +369,19 @@ static void count_decision(struct lane *lane, const struct model_decision *decis
 		t->cases[CASE_FILTER_DENIES]++;
 	else if (decision->action == KVM_X86_REG_RULE_DENY && o->exited)
 		t->cases[CASE_DENY_EXIT]++;
+	else if (decision->action == KVM_X86_REG_RULE_IGNORE_UNKNOWN && performs)
+		t->cases[CASE_NOT_UNKNOWN]++;
 	else
 		t->cases[cases[decision->action]]++;
+}
+
+/* What an access comes to without a policy; returns true if KVM does not know the MSR. */
+static bool is_unknown(struct lane *lane, const struct fuzz_access *a, struct vmm_outcome *o)
+{
+	vmm_set_msr_exits(&lane->twin, lane->reasons | KVM_MSR_EXIT_REASON_UNKNOWN);
+	*o = make_access(&lane->twin, a);
+	vmm_set_msr_exits(&lane->twin, lane->reasons);
+	return o->exited && o->reason == KVM_MSR_EXIT_REASON_UNKNOWN;
 }
 
 static void do_ruled_access(struct lane *lane, const struct fuzz_access *a, struct tally *t)
@@ -379,18 +391,21 @@ static void do_ruled_access(struct lane *lane, const struct fuzz_access *a, stru
 	const __u64 changed = changed_bits(lane, rules, a, t);
 	const struct model_decision decision = fuzz_decide(rules, filter, a, changed,
 							   FUZZ_PATCHED);
+	bool performs = model_performs(decision.action);
 	struct fuzz_access shown = *a;
 	struct vmm_outcome known, o;
 
-	shown.masked &= model_performs(decision.action);
-	if (model_performs(decision.action))
+	if (decision.action == KVM_X86_REG_RULE_IGNORE_UNKNOWN)
+		performs = !is_unknown(lane, a, &known);
+	else if (performs)
 		known = make_access(&lane->twin, a);
-	else
+	if (!performs)
 		known = fuzz_expect_decision(rules, &decision, a, lane->reasons);
 	o = make_access(&lane->vm, a);
 
+	shown.masked &= performs;
 	note_access(lane, t, &shown, &o, &known, NO_WEAKNESS, false);
-	count_decision(lane, &decision, &known, t);
+	count_decision(lane, &decision, performs, &known, t);
 	t->cases[CASE_FAIL_CLOSED] += known.error && a->answer == LEAVE;
 }
 

@@ -139,19 +139,24 @@ static uint64_t random_changed(void)
 	return choices[next_random() % ARRAY_SIZE(choices)];
 }
 
-/* As KVM does: a look-up takes place only for what is not allowed plainly. */
+/*
+ * As KVM does: a look-up takes place only for what is not allowed plainly, and another
+ * only for what is allowed, if KVM turns out not to know it.
+ */
 static const struct kvm_x86_reg_rule *find(const struct kvm_reg_policy *policy, uint32_t index,
 					   unsigned int access, uint64_t changed,
 					   unsigned int *list)
 {
-	const struct kvm_x86_reg_rule *rule;
-	const struct kvm_reg_table *table;
+	const struct kvm_reg_table *rules = policy->tables[KVM_REG_RULES], *table = NULL;
+	const struct kvm_x86_reg_rule *rule = NULL;
 
-	if (kvm_reg_policy_allows_plainly(policy, index, access))
-		return NULL;
-	rule = kvm_reg_policy_find(policy, index, access, changed, &table);
-	*list = table == policy->tables[KVM_REG_FILTER] ? KVM_REG_FILTER : KVM_REG_RULES;
-	return rule;
+	if (!kvm_reg_policy_allows_plainly(policy, index, access))
+		rule = kvm_reg_policy_find(policy, index, access, changed, &table);
+	*list = rule && table == policy->tables[KVM_REG_FILTER] ? KVM_REG_FILTER :
+								  KVM_REG_RULES;
+	if (rule || !rules)
+		return rule;
+	return kvm_reg_table_find_unknown(rules, index, access, changed);
 }
 
 static void check_decision(const struct kvm_reg_policy *policy, uint32_t index,
@@ -184,12 +189,18 @@ static bool in_window(uint32_t index)
 	return false;
 }
 
+/* Nothing to do before KVM handles the access */
+static bool allows_plainly(unsigned int action)
+{
+	return action == KVM_X86_REG_RULE_ALLOW || action == KVM_X86_REG_RULE_IGNORE_UNKNOWN;
+}
+
 /* Is the access allowed without a look at a mask? */
 static bool is_plain(uint32_t index, unsigned int access)
 {
 	if (!is_x2apic(index) && access == WR && model_compares(&lists[KVM_REG_RULES], index))
 		return false;
-	return model_decide(lists, index, access, 0).action == KVM_X86_REG_RULE_ALLOW;
+	return allows_plainly(model_decide(lists, index, access, 0).action);
 }
 
 /* An allowed bit may be missing only where a mask had to be looked at. */
@@ -272,11 +283,13 @@ static void check_decisions(const struct kvm_reg_policy *policy)
 static bool lookup_allows(const struct kvm_reg_policy *policy, uint32_t index,
 			  unsigned int access)
 {
+	const struct kvm_x86_reg_rule *rule;
 	unsigned int list;
 
 	if (access == WR && !is_x2apic(index) && kvm_reg_policy_compares(policy, index))
 		return false;
-	return !find(policy, index, access, 0, &list);
+	rule = find(policy, index, access, 0, &list);
+	return !rule || allows_plainly(rule->action);
 }
 
 static void check_bit(const struct kvm_reg_policy *policy, uint32_t index, int nr)

@@ -36,6 +36,7 @@
  * EXIT		KVM exits to userspace
  * IGNORE	a read returns .value, a write does nothing
  * AUDIT	KVM allows the access, but always intercepts and traces it
+ * IGNORE_UNKNOWN	as ALLOW; if KVM does not know the MSR, as IGNORE
  */
 #define KVM_X86_REG_RULE_ALLOW	0
 #define KVM_X86_REG_RULE_DENY	1
@@ -43,20 +44,22 @@
 #define KVM_X86_REG_RULE_EXIT	3
 #define KVM_X86_REG_RULE_IGNORE	4
 #define KVM_X86_REG_RULE_AUDIT	5
+#define KVM_X86_REG_RULE_IGNORE_UNKNOWN 6
 
 /**
  * struct kvm_x86_reg_rule - one rule of a list, of which the first match decides
  * @space: KVM_X86_REG_RULE_MSR.  The other spaces are reserved.
  * @access: Mask of KVM_X86_REG_RULE_READ and KVM_X86_REG_RULE_WRITE.
- * @action: KVM_X86_REG_RULE_ALLOW to KVM_X86_REG_RULE_AUDIT.
+ * @action: KVM_X86_REG_RULE_ALLOW to KVM_X86_REG_RULE_IGNORE_UNKNOWN.
  * @pad: Zero.
  * @first: First register of the rule.
  * @last: Last register of the rule, inclusive, not less than @first.
  * @mask: If not zero, the rule matches only writes that change one of these
  *	bits, and writes to registers that KVM cannot read.  @access must then be
  *	KVM_X86_REG_RULE_WRITE.
- * @value: What a read returns if @action is KVM_X86_REG_RULE_IGNORE, otherwise
- *	zero.
+ * @value: What a read returns if @action is KVM_X86_REG_RULE_IGNORE, or if it is
+ *	KVM_X86_REG_RULE_IGNORE_UNKNOWN and KVM does not know the MSR.  Zero with any
+ *	other action.
  */
 struct kvm_x86_reg_rule {
 	__u16 space;

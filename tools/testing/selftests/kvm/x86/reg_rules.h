@@ -11,8 +11,9 @@ static_assert(READ == KVM_X86_REG_RULE_READ && WRITE == KVM_X86_REG_RULE_WRITE);
 
 #define MAX_RULES	4096
 
-/* There is no such MSR. */
-#define MSR_UNKNOWN	0xdeadbee0
+/* There are no such MSRs.  The second is where an MSR could be, and L1's bitmap reaches. */
+#define MSR_UNKNOWN		0xdeadbee0
+#define MSR_UNKNOWN_IN_WINDOW	0xc0001fff
 
 /* Where there are no MSRs, nor does the policy have a short answer. */
 #define NOWHERE		0x10000000
@@ -67,6 +68,10 @@ static const struct rule_case {
 
 	{ KVM_X86_REG_RULE_IGNORE, &msr_ignored },
 	{ KVM_X86_REG_RULE_IGNORE, &msr_ignored, KVM_MSR_EXIT_REASON_VALID_MASK },
+
+	/* If KVM knows the MSR. */
+	{ KVM_X86_REG_RULE_IGNORE_UNKNOWN, &msr_performed },
+	{ KVM_X86_REG_RULE_IGNORE_UNKNOWN, &msr_performed, KVM_MSR_EXIT_REASON_VALID_MASK },
 };
 
 static inline struct kvm_x86_reg_rule range_rule(uint32_t first, uint32_t last,
@@ -78,7 +83,8 @@ static inline struct kvm_x86_reg_rule range_rule(uint32_t first, uint32_t last,
 		.action = action,
 		.first = first,
 		.last = last,
-		.value = action == KVM_X86_REG_RULE_IGNORE ? IGNORED_VALUE : 0,
+		.value = action == KVM_X86_REG_RULE_IGNORE ||
+			 action == KVM_X86_REG_RULE_IGNORE_UNKNOWN ? IGNORED_VALUE : 0,
 	};
 }
 
@@ -163,6 +169,8 @@ static inline void expect_action(struct kvm_vcpu *vcpu, struct msr_access a, int
 {
 	uint64_t before = read_hits(vcpu);
 
+	if (action == KVM_X86_REG_RULE_IGNORE_UNKNOWN && result->written)
+		action = KVM_X86_REG_RULE_ALLOW;
 	expect_access(vcpu, a, result);
 	expect_counted(vcpu, before, action, a.repeats + 1);
 }

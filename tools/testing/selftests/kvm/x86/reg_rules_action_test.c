@@ -5,16 +5,30 @@
  * - Each action, for reads and writes, for MSRs that KVM intercepts, passes through
  *   and does not know, by the instruction itself and by KVM's emulator.
  * - Exits that fail closed; masked rules; the MSR filter below the rules.
+ * - What KVM does not know is ignored, whatever exits are enabled and whatever the
+ *   module parameters ignore_msrs and report_ignored_msrs say; nothing else is.
  * - Every decision but to plainly allow is counted, once.
  */
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <unistd.h>
+
 #include "kvm_test_harness.h"
 #include "reg_rules.h"
 
-/* The last has no value to compare with. */
-#define NR_MSRS		3
+/* The last two have no value to compare with. */
+#define NR_MSRS		4
 #define NR_KNOWN_MSRS	2
 
-static const uint32_t msrs[NR_MSRS] = { MSR_INTERCEPTED, MSR_PASSTHROUGH, MSR_UNKNOWN };
+static const uint32_t msrs[NR_MSRS] = {
+	MSR_INTERCEPTED, MSR_PASSTHROUGH, MSR_UNKNOWN, MSR_UNKNOWN_IN_WINDOW,
+};
+
+static bool is_unknown(uint32_t msr)
+{
+	return msr == MSR_UNKNOWN || msr == MSR_UNKNOWN_IN_WINDOW;
+}
 
 /* Tests in either way in which KVM comes to execute the instruction. */
 FIXTURE(action)
@@ -63,8 +77,9 @@ static void expect(struct _test_data_action *self, uint32_t msr, int action,
 	/* If it is ignored, it may be a value that the MSR does not take. */
 	uint64_t value = action == KVM_X86_REG_RULE_IGNORE ? ~0ull : NEW_VALUE;
 
-	if (msr == MSR_UNKNOWN && result == &msr_performed)
-		result = &msr_faults;
+	if (is_unknown(msr) && result == &msr_performed)
+		result = action == KVM_X86_REG_RULE_IGNORE_UNKNOWN ? &msr_ignored :
+								     &msr_faults;
 	expect_action(self->vcpu, reading(msr, self->fep), action, result);
 	expect_action(self->vcpu, writing(msr, self->fep, value), action, result);
 }
@@ -102,6 +117,7 @@ TEST_F(action, by_rule)
 TEST_F(action, by_default)
 {
 	const struct msr_result reads_zero = { .name = "ignored" };
+	const struct msr_result *result;
 	const struct rule_case *c;
 	int i;
 
@@ -111,8 +127,12 @@ TEST_F(action, by_default)
 			set_head(self->vm, (struct kvm_x86_reg_rules) {
 				.flags = c->flags, .msr_default = c->action,
 			});
-			expect(self, msrs[i], c->action,
-			       c->result == &msr_ignored ? &reads_zero : c->result);
+			result = c->result;
+			if (result == &msr_ignored ||
+			    (c->action == KVM_X86_REG_RULE_IGNORE_UNKNOWN &&
+			     is_unknown(msrs[i])))
+				result = &reads_zero;
+			expect(self, msrs[i], c->action, result);
 		}
 	}
 }
@@ -132,6 +152,135 @@ TEST_F(action, unknown_exits)
 	set_action(self->vm, MSR_UNKNOWN, KVM_X86_REG_RULE_ALLOW,
 		   KVM_X86_REG_RULES_FAIL_CLOSED);
 	expect(self, MSR_UNKNOWN, KVM_X86_REG_RULE_ALLOW, &unknown);
+}
+
+/* KVM knows the MSR, and refuses the value: that is not ignored. */
+TEST_F(action, value_that_kvm_refuses)
+{
+	struct msr_access a = writing(MSR_INTERCEPTED, self->fep, ~0ull);
+	struct msr_result invalid = msr_refused;
+
+	set_action(self->vm, MSR_INTERCEPTED, KVM_X86_REG_RULE_IGNORE_UNKNOWN, 0);
+	expect_action(self->vcpu, a, KVM_X86_REG_RULE_ALLOW, &msr_faults);
+
+	invalid.reason = KVM_MSR_EXIT_REASON_INVAL;
+	exit_on(self->vm, KVM_MSR_EXIT_REASON_VALID_MASK);
+	expect_action(self->vcpu, a, KVM_X86_REG_RULE_ALLOW, &invalid);
+}
+
+/* Each access has its own rule.  A write to what cannot be read matches any mask. */
+TEST_F(action, unknown_read_or_write)
+{
+	uint32_t msr[] = { MSR_UNKNOWN, MSR_UNKNOWN_IN_WINDOW };
+	int i;
+
+	for (i = 0; i < ARRAY_SIZE(msr); i++) {
+		set_rule(self->vm, rule(msr[i], READ, KVM_X86_REG_RULE_IGNORE_UNKNOWN));
+		expect_action(self->vcpu, reading(msr[i], self->fep),
+			      KVM_X86_REG_RULE_IGNORE_UNKNOWN, &msr_ignored);
+		expect_action(self->vcpu, writing(msr[i], self->fep, NEW_VALUE),
+			      KVM_X86_REG_RULE_ALLOW, &msr_faults);
+
+		set_rule(self->vm, masked(msr[i], BIT_ULL(63), KVM_X86_REG_RULE_IGNORE_UNKNOWN));
+		expect_action(self->vcpu, reading(msr[i], self->fep),
+			      KVM_X86_REG_RULE_ALLOW, &msr_faults);
+		expect_action(self->vcpu, writing(msr[i], self->fep, 0),
+			      KVM_X86_REG_RULE_IGNORE_UNKNOWN, &msr_ignored);
+	}
+}
+
+/* What the host cannot access without rules, it cannot access with them. */
+TEST_F(action, unknown_to_the_host)
+{
+	uint64_t before = read_hits(self->vcpu);
+	struct {
+		struct kvm_msrs head;
+		struct kvm_msr_entry entry;
+	} one = { { .nmsrs = 1 }, { .index = MSR_UNKNOWN_IN_WINDOW } };
+
+	set_action(self->vm, MSR_UNKNOWN_IN_WINDOW, KVM_X86_REG_RULE_IGNORE_UNKNOWN, 0);
+	TEST_ASSERT_EQ(_vcpu_set_msr(self->vcpu, MSR_UNKNOWN_IN_WINDOW, OLD_VALUE), 0);
+	TEST_ASSERT_EQ(__vcpu_ioctl(self->vcpu, KVM_GET_MSRS, &one.head), 0);
+	TEST_ASSERT_EQ(read_hits(self->vcpu), before);
+}
+
+#define PARAMETERS	"/sys/module/kvm/parameters/"
+
+/* What was said in the kernel's log about an MSR since @log was opened? */
+static bool was_logged(int log)
+{
+	char record[1024], number[16];
+	bool logged = false;
+	ssize_t size;
+
+	snprintf(number, sizeof(number), "0x%x", MSR_UNKNOWN);
+	/* EPIPE: the next record has been overwritten. */
+	while ((size = read(log, record, sizeof(record) - 1)) > 0 || errno == EPIPE) {
+		record[size > 0 ? size : 0] = 0;
+		logged |= !!strstr(record, number);
+	}
+	return logged;
+}
+
+/* A read and a write by the guest succeed, and the read returns @value. */
+static void expect_ignored(struct _test_data_action *self, uint64_t value)
+{
+	struct msr_outcome o = access_msr(self->vcpu, reading(MSR_UNKNOWN, self->fep), ANSWER);
+
+	TEST_ASSERT(!o.reason && !o.vector && o.value == value,
+		    "reason %u, vector %u, value 0x%lx", o.reason, o.vector, o.value);
+	o = access_msr(self->vcpu, writing(MSR_UNKNOWN, self->fep, NEW_VALUE), ANSWER);
+	TEST_ASSERT(!o.reason && !o.vector, "reason %u, vector %u", o.reason, o.vector);
+}
+
+FIXTURE(parameters)
+{
+	char ignore[2], report[2];
+	int log;
+};
+
+FIXTURE_SETUP(parameters)
+{
+	self->log = open("/dev/kmsg", O_RDONLY | O_NONBLOCK);
+	if (self->log < 0 || lseek(self->log, 0, SEEK_END) < 0 ||
+	    !read_file(PARAMETERS "ignore_msrs", self->ignore, sizeof(self->ignore)) ||
+	    !read_file(PARAMETERS "report_ignored_msrs", self->report, sizeof(self->report)) ||
+	    !write_file(PARAMETERS "ignore_msrs", self->ignore))
+		SKIP(return, "needs root, /dev/kmsg and kvm's module parameters");
+}
+
+/* In the parent, for a failed assertion ends the child. */
+FIXTURE_TEARDOWN_PARENT(parameters)
+{
+	write_file(PARAMETERS "ignore_msrs", self->ignore);
+	write_file(PARAMETERS "report_ignored_msrs", self->report);
+}
+
+/* The parameters ignore and report what the rules allow, but not what these ignore. */
+TEST_F(parameters, rules_come_first)
+{
+	static const char * const values[] = { "N", "Y" };
+	struct _test_data_action vm = {};
+	int ignore, report;
+
+	vm.vm = vm_create_with_one_vcpu(&vm.vcpu, msr_guest_main);
+	for (ignore = 0; ignore < 2; ignore++) {
+		for (report = 0; report < 2; report++) {
+			write_file(PARAMETERS "ignore_msrs", values[ignore]);
+			write_file(PARAMETERS "report_ignored_msrs", values[report]);
+
+			set_action(vm.vm, MSR_UNKNOWN, KVM_X86_REG_RULE_IGNORE_UNKNOWN, 0);
+			expect_ignored(&vm, IGNORED_VALUE);
+			TEST_ASSERT(!was_logged(self->log), "the log tells of it");
+			if (!ignore)
+				continue;
+
+			set_action(vm.vm, MSR_UNKNOWN, KVM_X86_REG_RULE_ALLOW, 0);
+			expect_ignored(&vm, 0);
+			TEST_ASSERT_EQ(was_logged(self->log), report);
+		}
+	}
+	kvm_vm_free(vm.vm);
 }
 
 /* The write that arms the timer has a path of its own with VMX. */
@@ -280,6 +429,7 @@ static void expect_layers(struct _test_data_action *self, uint32_t msr, int acti
 		[KVM_X86_REG_RULE_EXIT] = &msr_exits,
 		[KVM_X86_REG_RULE_IGNORE] = &msr_ignored,
 		[KVM_X86_REG_RULE_AUDIT] = &msr_performed,
+		[KVM_X86_REG_RULE_IGNORE_UNKNOWN] = &msr_performed,
 	};
 
 	if (filtered && results[action] == &msr_performed)
@@ -295,7 +445,7 @@ TEST_F(action, layers)
 
 	exit_on(self->vm, KVM_MSR_EXIT_REASON_FILTER);
 	for (i = 0; i < NR_MSRS; i++) {
-		for (action = 0; action <= KVM_X86_REG_RULE_AUDIT; action++) {
+		for (action = 0; action <= KVM_X86_REG_RULE_IGNORE_UNKNOWN; action++) {
 			for (order = 0; order < 4; order++) {
 				filtered = order & 1;
 				filter = deny_range(filtered ? msrs[i] : MSR_FS_BASE, 1,

@@ -11,9 +11,6 @@
 #include "kvm_test_harness.h"
 #include "reg_rules.h"
 
-/* KVM does not know it, and L1 does not intercept it. */
-#define MSR_UNKNOWN_TO_L2	0xc0001fff
-
 /* Masks of writes: NEW_VALUE changes the bit of the one, but not of the other. */
 #define CHANGED_BIT	BIT_ULL(0)
 #define KEPT_BIT	BIT_ULL(1)
@@ -137,11 +134,28 @@ TEST_F(reg_rules_nested, masked_write)
 /* What the write would change is unknown, hence it matches. */
 TEST_F(reg_rules_nested, masked_write_to_what_cannot_be_read)
 {
-	struct msr_access a = { .level = 2, .msr = MSR_UNKNOWN_TO_L2, .write = true };
+	struct msr_access a = { .level = 2, .msr = MSR_UNKNOWN_IN_WINDOW, .write = true };
 
 	expect_action(self->vcpu, a, KVM_X86_REG_RULE_ALLOW, &msr_faults);
 	set_rule(self->vcpu->vm, masked(a.msr, KEPT_BIT, KVM_X86_REG_RULE_IGNORE));
 	expect_action(self->vcpu, a, KVM_X86_REG_RULE_IGNORE, &msr_ignored);
+}
+
+/* L1 does not intercept it, and KVM turns out not to know it. */
+TEST_F(reg_rules_nested, what_kvm_does_not_know)
+{
+	struct msr_access a = { .level = 2, .msr = MSR_UNKNOWN_IN_WINDOW };
+	struct kvm_vcpu *vcpu = self->vcpu;
+
+	for (; a.level; a.level--) {
+		a.write = false;
+		remove_rules(vcpu->vm);
+		expect_action(vcpu, a, KVM_X86_REG_RULE_ALLOW, &msr_faults);
+		set_rule(vcpu->vm, rule(a.msr, READ | WRITE, KVM_X86_REG_RULE_IGNORE_UNKNOWN));
+		expect_action(vcpu, a, KVM_X86_REG_RULE_IGNORE_UNKNOWN, &msr_ignored);
+		a.write = true;
+		expect_action(vcpu, a, KVM_X86_REG_RULE_IGNORE_UNKNOWN, &msr_ignored);
+	}
 }
 
 TEST_F(reg_rules_nested, default_action)
@@ -433,6 +447,40 @@ TEST_F(reg_rules_vmx, store_on_exit)
 {
 	expect_list(self->vcpu, EXIT_STORE, KVM_X86_REG_RULE_IGNORE, IGNORED_VALUE);
 	expect_list(self->vcpu, EXIT_STORE, KVM_X86_REG_RULE_AUDIT, OLD_VALUE);
+}
+
+static void ignore_unknown(struct kvm_vcpu *vcpu)
+{
+	set_default(vcpu->vm, KVM_X86_REG_RULE_IGNORE_UNKNOWN);
+}
+
+/* Each list works but for the entry that KVM does not know, which has no effect. */
+TEST_F(reg_rules_vmx, lists_with_what_kvm_does_not_know)
+{
+	struct vmx_msr_entry *store = fill_list(self->vcpu, EXIT_STORE, MSR_UNKNOWN_IN_WINDOW);
+	uint64_t before = read_hits(self->vcpu);
+
+	fill_list(self->vcpu, ENTRY_LOAD, MSR_UNKNOWN_IN_WINDOW);
+	expect_failed_entry(self->vcpu);
+	fill_list(self->vcpu, EXIT_LOAD, MSR_UNKNOWN_IN_WINDOW);
+	ignore_unknown(self->vcpu);
+	go_to_level(self->vcpu, 2);
+	expect_counted(self->vcpu, before, KVM_X86_REG_RULE_IGNORE_UNKNOWN, 1);
+
+	set_rule(self->vm, rule(MSR_UNKNOWN_IN_WINDOW, READ | WRITE,
+				KVM_X86_REG_RULE_IGNORE_UNKNOWN));
+	go_to_level(self->vcpu, 1);
+	TEST_ASSERT_EQ(store->value, IGNORED_VALUE);
+	expect_counted(self->vcpu, before, KVM_X86_REG_RULE_IGNORE_UNKNOWN, 3);
+}
+
+/* KVM knows the TSC: the rules make no difference. */
+TEST_F(reg_rules_vmx, tsc_store_that_is_not_unknown)
+{
+	uint64_t before = read_hits(self->vcpu);
+
+	expect_exact_tsc_store(self->vcpu, ignore_unknown);
+	TEST_ASSERT_EQ(read_hits(self->vcpu), before);
 }
 
 /* A list's entry changes the bits by which it differs from the MSR. */

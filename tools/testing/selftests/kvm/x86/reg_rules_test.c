@@ -127,13 +127,13 @@ KVM_ONE_VCPU_TEST(reg_rules, einval_default, msr_guest_main)
 {
 	struct kvm_x86_reg_rules bad = good_head();
 
-	bad.msr_default = KVM_X86_REG_RULE_AUDIT + 1;
+	bad.msr_default = KVM_X86_REG_RULE_IGNORE_UNKNOWN + 1;
 	expect_refused(vcpu, bad, EINVAL);
 	bad.msr_default = 1u << 31;
 	expect_refused(vcpu, bad, EINVAL);
 
 	/* Nor does a list without rules do. */
-	bad = rules_head(NULL, 0, KVM_X86_REG_RULE_AUDIT + 1);
+	bad = rules_head(NULL, 0, KVM_X86_REG_RULE_IGNORE_UNKNOWN + 1);
 	expect_refused(vcpu, bad, EINVAL);
 }
 
@@ -177,7 +177,7 @@ KVM_ONE_VCPU_TEST(reg_rules, einval_access, msr_guest_main)
 
 KVM_ONE_VCPU_TEST(reg_rules, einval_action, msr_guest_main)
 {
-	expect_rule_refused(vcpu, rule(NOWHERE, READ, KVM_X86_REG_RULE_AUDIT + 1));
+	expect_rule_refused(vcpu, rule(NOWHERE, READ, KVM_X86_REG_RULE_IGNORE_UNKNOWN + 1));
 	expect_rule_refused(vcpu, rule(NOWHERE, READ, 0x80));
 }
 
@@ -211,10 +211,11 @@ KVM_ONE_VCPU_TEST(reg_rules, einval_mask_or_value, msr_guest_main)
 			expect_rule_refused(vcpu, bad);
 	}
 
-	for (action = 0; action <= KVM_X86_REG_RULE_AUDIT; action++) {
+	for (action = 0; action <= KVM_X86_REG_RULE_IGNORE_UNKNOWN; action++) {
 		bad = rule(NOWHERE, READ, action);
 		bad.value = 1ull << 63;
-		if (action != KVM_X86_REG_RULE_IGNORE)
+		if (action != KVM_X86_REG_RULE_IGNORE &&
+		    action != KVM_X86_REG_RULE_IGNORE_UNKNOWN)
 			expect_rule_refused(vcpu, bad);
 	}
 }
@@ -232,7 +233,7 @@ KVM_ONE_VCPU_TEST(reg_rules, einval_x2apic, msr_guest_main)
 	};
 	int action, i;
 
-	for (action = KVM_X86_REG_RULE_DENY; action <= KVM_X86_REG_RULE_AUDIT; action++)
+	for (action = KVM_X86_REG_RULE_DENY; action <= KVM_X86_REG_RULE_IGNORE_UNKNOWN; action++)
 		for (i = 0; i < ARRAY_SIZE(ranges); i++)
 			expect_rule_refused(vcpu, range_rule(ranges[i][0], ranges[i][1],
 							     READ | WRITE, action));
@@ -486,7 +487,7 @@ KVM_ONE_VCPU_TEST(reg_rules, empty_list_with_default, msr_guest_main)
 {
 	uint32_t action;
 
-	for (action = KVM_X86_REG_RULE_DENY; action <= KVM_X86_REG_RULE_AUDIT; action++) {
+	for (action = KVM_X86_REG_RULE_DENY; action <= KVM_X86_REG_RULE_IGNORE_UNKNOWN; action++) {
 		set_default(vcpu->vm, action);
 		expect_list(vcpu->vm, rules_head(NULL, 0, action));
 	}
@@ -606,6 +607,13 @@ KVM_ONE_VCPU_TEST(reg_rules, x2apic_is_exempt, msr_guest_main)
 	expect_read(vcpu, X2APIC_FIRST - 1, 0);
 	expect_gp(vcpu, X2APIC_FIRST);
 	expect_read(vcpu, tpr, 0x20);
+	expect_gp(vcpu, X2APIC_LAST);
+	expect_read(vcpu, X2APIC_LAST + 1, 0);
+
+	/* KVM knows all of them. */
+	set_default(vcpu->vm, KVM_X86_REG_RULE_IGNORE_UNKNOWN);
+	expect_read(vcpu, X2APIC_FIRST - 1, 0);
+	expect_gp(vcpu, X2APIC_FIRST);
 	expect_gp(vcpu, X2APIC_LAST);
 	expect_read(vcpu, X2APIC_LAST + 1, 0);
 

@@ -119,6 +119,9 @@ static void set_traced_lists(struct kvm_vm *vm)
 		rule(MSR_FS_BASE, READ, KVM_X86_REG_RULE_DENY),
 		rule(MSR_FS_BASE, WRITE, KVM_X86_REG_RULE_EXIT),
 		rule(MSR_GS_BASE, READ | WRITE, KVM_X86_REG_RULE_ALLOW),
+		rule(MSR_SYSCALL_MASK, READ | WRITE, KVM_X86_REG_RULE_IGNORE_UNKNOWN),
+		rule(MSR_UNKNOWN, WRITE, KVM_X86_REG_RULE_IGNORE_UNKNOWN),
+		rule(MSR_UNKNOWN_IN_WINDOW, READ, KVM_X86_REG_RULE_IGNORE_UNKNOWN),
 	};
 
 	set_filter(vm, filter);
@@ -140,6 +143,9 @@ TEST_F(tracepoint, decisions)
 		{ MSR_LSTAR },
 		{ MSR_LSTAR, .write = true, .value = 0x66 },
 		{ MSR_UNKNOWN },
+		{ MSR_SYSCALL_MASK },
+		{ MSR_UNKNOWN, .write = true, .value = 0x77 },
+		{ MSR_UNKNOWN_IN_WINDOW },
 	};
 	int i;
 
@@ -161,7 +167,9 @@ TEST_F(tracepoint, decisions)
 		     "vcpu 0 write msr 0xc0000101 action deny value 0x44 by filter range 2\n"
 		     "vcpu 0 read msr 0xc0000082 action audit value 0x0 by rule -1\n"
 		     "vcpu 0 write msr 0xc0000082 action audit value 0x66 by rule -1\n"
-		     "vcpu 0 read msr 0xdeadbee0 action audit value 0x0 by rule -1\n");
+		     "vcpu 0 read msr 0xdeadbee0 action audit value 0x0 by rule -1\n"
+		     "vcpu 0 write msr 0xdeadbee0 action ignore-unknown value 0x77 by rule 7\n"
+		     "vcpu 0 read msr 0xc0001fff action ignore-unknown value 0xfedcba9876543210 by rule 8\n");
 }
 
 static bool read_reg_policy(struct kvm_vm *vm, char *buf, size_t size)
@@ -196,6 +204,7 @@ TEST(debugfs)
 		range_rule(0x8b, 0x8b, READ, KVM_X86_REG_RULE_EXIT),
 		ignore(0xdeadbee0, UINT32_MAX, 0x5555),
 		masked(0x277, 1ull << 63, KVM_X86_REG_RULE_ALLOW),
+		range_rule(0, 0x7ff, READ, KVM_X86_REG_RULE_IGNORE_UNKNOWN),
 	};
 	struct kvm_x86_reg_rules head = rules_head(rules, ARRAY_SIZE(rules),
 						   KVM_X86_REG_RULE_AUDIT);
@@ -212,7 +221,8 @@ TEST(debugfs)
 			  "rules: default audit, fail closed\n"
 			  "0: 0x0000008b-0x0000008b r exit\n"
 			  "1: 0xdeadbee0-0xffffffff rw ignore value 0x5555\n"
-			  "2: 0x00000277-0x00000277 w allow mask 0x8000000000000000\n");
+			  "2: 0x00000277-0x00000277 w allow mask 0x8000000000000000\n"
+			  "3: 0x00000000-0x000007ff r ignore-unknown value 0xfedcba9876543210\n");
 
 	set_filter(vm, filter);
 	set_default(vm, KVM_X86_REG_RULE_GP);
