@@ -331,12 +331,6 @@ static void make_filter(const struct size *size, __u32 index, const struct effec
 	filter.ranges[size->nr - 1].bitmap = effect->denies ? deny_bits : allow_bits;
 }
 
-static bool has_value(const struct effect *effect)
-{
-	return effect->action == KVM_X86_REG_RULE_IGNORE ||
-	       effect->action == KVM_X86_REG_RULE_IGNORE_UNKNOWN;
-}
-
 /* Rules that do not have the MSR, but for the last; if there is none, the default. */
 static void make_rules(const struct size *size, __u32 index, const struct effect *effect)
 {
@@ -355,7 +349,7 @@ static void make_rules(const struct size *size, __u32 index, const struct effect
 			.action = effect->action,
 			.first = index,
 			.last = index,
-			.value = has_value(effect) ? ANSWER : 0,
+			.value = model_has_value(effect->action) ? ANSWER : 0,
 		};
 
 	list = (struct kvm_x86_reg_rules) {
@@ -502,7 +496,7 @@ static void measure_effect(const char *name, const struct target *t, const struc
 		.target = t,
 		.fate = fate_of(t, effect),
 		/* The default ignores reads with 0. */
-		.answer = has_value(effect) && !size->nr ? 0 : ANSWER,
+		.answer = model_has_value(effect->action) && !size->nr ? 0 : ANSWER,
 	};
 	struct vmm_vcpu *vcpu;
 	struct vmm vm;
