@@ -24,6 +24,21 @@ u64 kvm_reg_changed_bits(struct kvm_vcpu *vcpu, u32 index, u64 data);
 int kvm_reg_decide(struct kvm_vcpu *vcpu, const struct kvm_reg_table *table,
 		   const struct kvm_x86_reg_rule *rule, u32 index, u32 access, u64 *data);
 
+/*
+ * The guest's writes to control registers: reg_write.c.  KVM_REG_WRITE_EXIT: userspace has
+ * to decide, see kvm_reg_complete_write() and kvm_reg_emulated_write_exits().  A caller
+ * that cannot exit has to refuse the write.
+ */
+enum { KVM_REG_WRITE_ALLOWED, KVM_REG_WRITE_REFUSED, KVM_REG_WRITE_EXIT };
+int __kvm_reg_check_write(struct kvm_vcpu *vcpu, const struct kvm_reg_table *rules,
+			  enum kvm_reg_control reg, u64 old, u64 data);
+int kvm_reg_write_guarded(struct kvm_vcpu *vcpu, const struct kvm_reg_table *rules,
+			  enum kvm_reg_control reg, u64 old, u64 data);
+int __kvm_reg_complete_write(struct kvm_vcpu *vcpu, int r);
+bool kvm_reg_emulated_write_exits(struct kvm_vcpu *vcpu, int r);
+bool kvm_reg_allows_task_switch(struct kvm_vcpu *vcpu, int *r);
+u64 __kvm_reg_guarded_bits(struct kvm_vcpu *vcpu, enum kvm_reg_control reg);
+
 /* KVM_X86_SET_MSR_FILTER: msr_filter.c */
 struct kvm_reg_table *kvm_msr_filter_table(const struct kvm_msr_filter *filter);
 int kvm_vm_ioctl_set_msr_filter(struct kvm *kvm, struct kvm_msr_filter *filter);
@@ -39,6 +54,46 @@ void kvm_reg_policy_create_debugfs(struct kvm *kvm);
 static inline const struct kvm_reg_policy *kvm_reg_policy(struct kvm *kvm)
 {
 	return srcu_dereference(kvm->arch.reg_policy, &kvm->srcu);
+}
+
+/* Return the rules to check a write against, NULL if it changes no guarded bits. */
+static __always_inline const struct kvm_reg_table *
+kvm_reg_guard(struct kvm_vcpu *vcpu, enum kvm_reg_control reg, u64 old, u64 data)
+{
+	const struct kvm_reg_policy *policy = kvm_reg_policy(vcpu->kvm);
+
+	if (likely(!policy || !((old ^ data) & policy->guarded[reg])))
+		return NULL;
+
+	return policy->tables[KVM_REG_RULES];
+}
+
+/* May the guest write the register?  Return KVM_REG_WRITE_*. */
+static inline int kvm_reg_check_write(struct kvm_vcpu *vcpu, enum kvm_reg_control reg,
+				      u64 old, u64 data)
+{
+	const struct kvm_reg_table *rules = kvm_reg_guard(vcpu, reg, old, data);
+
+	return rules ? __kvm_reg_check_write(vcpu, rules, reg, old, data) :
+		       KVM_REG_WRITE_ALLOWED;
+}
+
+/* Finish an intercepted instruction, given the result of its write. */
+static __always_inline int kvm_reg_complete_write(struct kvm_vcpu *vcpu, int r)
+{
+	if (likely(r == KVM_REG_WRITE_ALLOWED))
+		return kvm_skip_emulated_instruction(vcpu);
+
+	return __kvm_reg_complete_write(vcpu, r);
+}
+
+/* Return the bits of a control register that the guest must not change on its own. */
+static inline u64 kvm_reg_guarded_bits(struct kvm_vcpu *vcpu, enum kvm_reg_control reg)
+{
+	if (!rcu_access_pointer(vcpu->kvm->arch.reg_policy))
+		return 0;
+
+	return __kvm_reg_guarded_bits(vcpu, reg);
 }
 
 /* Is the access allowed, for any value?  A policy's answer outside the windows is no. */

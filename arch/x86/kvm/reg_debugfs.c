@@ -24,6 +24,20 @@ static const char * const action_names[] = {
 	[KVM_X86_REG_RULE_IGNORE_UNKNOWN] = "ignore-unknown",
 };
 
+static void show_registers(struct seq_file *m, const struct kvm_x86_reg_rule *rule)
+{
+	switch (rule->space) {
+	case KVM_X86_REG_RULE_CR:
+		seq_printf(m, "cr%u", rule->first);
+		break;
+	case KVM_X86_REG_RULE_XCR:
+		seq_printf(m, "xcr%u", rule->first);
+		break;
+	default:
+		seq_printf(m, "0x%08x-0x%08x", rule->first, rule->last);
+	}
+}
+
 static void show_table(struct seq_file *m, const char *name,
 		       const struct kvm_reg_table *table)
 {
@@ -40,8 +54,10 @@ static void show_table(struct seq_file *m, const char *name,
 		if (!rule->access)
 			continue;
 
-		seq_printf(m, "%u: 0x%08x-0x%08x %s %s", i, rule->first, rule->last,
-			   access_names[rule->access], action_names[rule->action]);
+		seq_printf(m, "%u: ", i);
+		show_registers(m, rule);
+		seq_printf(m, " %s %s", access_names[rule->access],
+			   action_names[rule->action]);
 		if (rule->mask)
 			seq_printf(m, " mask 0x%llx", rule->mask);
 		if (kvm_reg_rule_has_value(rule))

@@ -14,6 +14,8 @@
 #include <linux/sort.h>
 #include <linux/string.h>
 
+#include <asm/processor-flags.h>
+
 #include <kunit/static_stub.h>
 
 #include "reg_policy.h"
@@ -156,7 +158,7 @@ static struct sweep *sweep_alloc(const struct kvm_reg_table *table)
 	/* Include the default, but not the ranges of the filter that are not in use. */
 	for (i = 0; i <= table->nr_rules; i++) {
 		rule = &table->rules[i];
-		if (!rule->access)
+		if (!rule->access || rule->space != KVM_X86_REG_RULE_MSR)
 			continue;
 
 		sweep->edges[sweep->nr_edges++] = (struct edge) { rule->first, i, true };
@@ -287,16 +289,76 @@ static void fill_allowed(struct kvm_reg_table *table)
 			   KVM_REG_X2APIC_LAST - KVM_REG_X2APIC_FIRST + 1);
 }
 
+/* Return the control register, -1 if no rule can be for it. */
+int kvm_reg_control(u32 space, u32 index)
+{
+	if (space == KVM_X86_REG_RULE_CR && index == 0)
+		return KVM_REG_CR0;
+
+	if (space == KVM_X86_REG_RULE_CR && index == 4)
+		return KVM_REG_CR4;
+
+	return space == KVM_X86_REG_RULE_XCR && index == 0 ? KVM_REG_XCR0 : -1;
+}
+
+/* The bits that a guest can change.  CR0.ET is always set, reserved bits never are. */
+static const u64 control_bits[KVM_REG_NR_CONTROLS] = {
+	[KVM_REG_CR0] = X86_CR0_PE | X86_CR0_MP | X86_CR0_EM | X86_CR0_TS | X86_CR0_NE |
+			X86_CR0_WP | X86_CR0_AM | X86_CR0_NW | X86_CR0_CD | X86_CR0_PG,
+	[KVM_REG_CR4] = ~0ULL,
+	[KVM_REG_XCR0] = ~0ULL,
+};
+
+static u64 control_mask(const struct kvm_x86_reg_rule *rule)
+{
+	return rule->mask ?: ~0ULL;
+}
+
+/* Bits that an earlier rule allows to change are not guarded: the first match decides. */
+static int fill_control(struct kvm_reg_table *table, enum kvm_reg_control reg)
+{
+	struct kvm_reg_control_rules *control = &table->controls[reg];
+	const struct kvm_x86_reg_rule *rule;
+	u64 left = control_bits[reg];
+	u32 i;
+
+	for (i = 0; i < table->nr_rules; i++) {
+		rule = &table->rules[i];
+		if (kvm_reg_control(rule->space, rule->first) != reg)
+			continue;
+
+		if (control->nr_rules == KVM_REG_MAX_MASKED)
+			return -E2BIG;
+
+		control->rules[control->nr_rules++] = i;
+		if (allows(rule))
+			left &= ~control_mask(rule);
+		else
+			control->guarded |= left & control_mask(rule);
+	}
+
+	return 0;
+}
+
 /*
  * Compile the rules, the default and the bitmaps that the caller filled in.  Return
- * -ENOMEM, or -E2BIG if more than KVM_REG_MAX_MASKED masked rules cover one register.
+ * -ENOMEM, or -E2BIG if more than KVM_REG_MAX_MASKED masked rules cover one MSR, or as
+ * many rules are for one control register.
  */
 int kvm_reg_table_compile(struct kvm_reg_table *table)
 {
-	struct sweep *sweep = sweep_alloc(table);
+	enum kvm_reg_control reg;
+	struct sweep *sweep;
 	u32 i = 0, first;
-	int r = 0;
+	int r;
 
+	for (reg = 0; reg < KVM_REG_NR_CONTROLS; reg++) {
+		r = fill_control(table, reg);
+		if (r)
+			return r;
+	}
+
+	sweep = sweep_alloc(table);
 	if (!sweep)
 		return -ENOMEM;
 
@@ -324,6 +386,7 @@ int kvm_reg_table_compile(struct kvm_reg_table *table)
 struct kvm_reg_policy *kvm_reg_policy_alloc(struct kvm_reg_table *const *tables)
 {
 	struct kvm_reg_policy *policy = kzalloc(sizeof(*policy), GFP_KERNEL_ACCOUNT);
+	enum kvm_reg_control reg;
 	int i, a;
 
 	if (!policy)
@@ -336,6 +399,8 @@ struct kvm_reg_policy *kvm_reg_policy_alloc(struct kvm_reg_table *const *tables)
 
 		refcount_inc(&tables[i]->users);
 		policy->tables[i] = tables[i];
+		for (reg = 0; reg < KVM_REG_NR_CONTROLS; reg++)
+			policy->guarded[reg] |= tables[i]->controls[reg].guarded;
 		for (a = 0; a < KVM_REG_NR_ACCESS; a++)
 			bitmap_and(policy->allowed[a], policy->allowed[a],
 				   tables[i]->allowed[a], KVM_REG_NR_BITS);
@@ -447,4 +512,22 @@ kvm_reg_table_find_unknown(const struct kvm_reg_table *table, u32 index, u32 acc
 		return NULL;
 
 	return &table->rules[rule];
+}
+
+/* Return the first rule that a write matches, NULL if that allows it, or if none does. */
+const struct kvm_x86_reg_rule *
+kvm_reg_table_find_control(const struct kvm_reg_table *table, enum kvm_reg_control reg,
+			   u64 changed)
+{
+	const struct kvm_reg_control_rules *control = &table->controls[reg];
+	const struct kvm_x86_reg_rule *rule;
+	u32 i;
+
+	for (i = 0; i < control->nr_rules; i++) {
+		rule = &table->rules[control->rules[i]];
+		if (changed & control_bits[reg] & control_mask(rule))
+			return allows(rule) ? NULL : rule;
+	}
+
+	return NULL;
 }

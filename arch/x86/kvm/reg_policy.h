@@ -22,6 +22,9 @@
 #define KVM_REG_NONE		U16_MAX
 #define KVM_REG_MAX_MASKED	64	/* per register, to bound a look-up */
 
+/* The control registers that rules may be for. */
+enum kvm_reg_control { KVM_REG_CR0, KVM_REG_CR4, KVM_REG_XCR0, KVM_REG_NR_CONTROLS };
+
 /* Always allowed: with APICv and x2AVIC, hardware accesses the APIC page instead. */
 #define KVM_REG_X2APIC_FIRST	0x800
 #define KVM_REG_X2APIC_LAST	0x8ff
@@ -47,6 +50,13 @@ struct kvm_reg_segment {
 	u16 masked;
 };
 
+/* The rules for a control register.  A write that matches none is allowed. */
+struct kvm_reg_control_rules {
+	u64 guarded;			/* a write is allowed if it changes none of these */
+	u16 nr_rules;
+	u16 rules[KVM_REG_MAX_MASKED];
+};
+
 /* A list of rules, compiled: one allocation with all that it refers to. */
 struct kvm_reg_table {
 	refcount_t users;		/* policies and ioctls */
@@ -64,13 +74,18 @@ struct kvm_reg_table {
 	unsigned long *bitmaps;		/* the bitmaps that @exempt points to */
 	/* In the windows: the access is allowed, for any value that is written. */
 	unsigned long allowed[KVM_REG_NR_ACCESS][BITS_TO_LONGS(KVM_REG_NR_BITS)];
+	struct kvm_reg_control_rules controls[KVM_REG_NR_CONTROLS];
 	struct kvm_x86_reg_rule rules[];
 };
 
 enum kvm_reg_list_id { KVM_REG_RULES, KVM_REG_FILTER, KVM_REG_NR_LISTS };
 
-/* @allowed is the intersection of the tables'.  Without a table, a list allows all. */
+/*
+ * @allowed is the intersection of the tables'.  Without a table, a list allows all.
+ * @guarded is the rules', as the filter knows no control registers.
+ */
 struct kvm_reg_policy {
+	u64 guarded[KVM_REG_NR_CONTROLS];
 	unsigned long allowed[KVM_REG_NR_ACCESS][BITS_TO_LONGS(KVM_REG_NR_BITS)];
 	struct kvm_reg_table *tables[KVM_REG_NR_LISTS];
 };
@@ -87,6 +102,10 @@ const struct kvm_x86_reg_rule *kvm_reg_table_find(const struct kvm_reg_table *ta
 						  u32 index, u32 access, u64 changed);
 const struct kvm_x86_reg_rule *
 kvm_reg_table_find_unknown(const struct kvm_reg_table *table, u32 index, u32 access,
+			   u64 changed);
+int kvm_reg_control(u32 space, u32 index);
+const struct kvm_x86_reg_rule *
+kvm_reg_table_find_control(const struct kvm_reg_table *table, enum kvm_reg_control reg,
 			   u64 changed);
 
 /* May a read return .value?  By IGNORE_UNKNOWN, only if KVM does not know the register. */

@@ -78,6 +78,12 @@ static const u64 masks[] = {
 	0x3, 0xff, 0xff00000000000000, GENMASK_ULL(31, 0), ~0ULL,
 };
 
+const struct kvm_reg_kunit_control kvm_reg_kunit_controls[KVM_REG_NR_CONTROLS] = {
+	[KVM_REG_CR0] = { KVM_X86_REG_RULE_CR, 0, 0xe005002f },
+	[KVM_REG_CR4] = { KVM_X86_REG_RULE_CR, 4, ~0ULL },
+	[KVM_REG_XCR0] = { KVM_X86_REG_RULE_XCR, 0, ~0ULL },
+};
+
 static struct kvm_reg_table *counting_alloc(u32 nr_rules, size_t bitmap_longs)
 {
 	struct kunit *test = kunit_get_current_test();
@@ -189,7 +195,8 @@ static bool model_covers(const struct kvm_x86_reg_rule *rule, u32 index, u8 acce
 {
 	u64 first = rule->first, nr = (u64)rule->last + 1 - first;
 
-	return (rule->access & access) && index >= first && index - first < nr;
+	return rule->space == KVM_X86_REG_RULE_MSR && (rule->access & access) &&
+	       index >= first && index - first < nr;
 }
 
 /* Return the index of the rule that applies, the number of rules for the default. */
@@ -269,6 +276,25 @@ static bool model_is_masked(const struct policy_input *in, u32 index)
 	u32 rule = model_rule(rules, index, WR, ~0ULL);
 
 	return rule < rules->nr_rules && rules->rules[rule].mask;
+}
+
+/* Return the rule that refuses or audits a write to a control register, or NULL. */
+static const struct kvm_x86_reg_rule *
+model_control(const struct list_input *in, enum kvm_reg_control reg, u64 changed)
+{
+	const struct kvm_reg_kunit_control *control = &kvm_reg_kunit_controls[reg];
+	const struct kvm_x86_reg_rule *rule;
+
+	changed &= control->bits;
+	for (rule = in->rules; rule < in->rules + in->nr_rules; rule++) {
+		if (rule->space != control->space || rule->first != control->index)
+			continue;
+
+		if (rule->mask ? rule->mask & changed : changed)
+			return rule->action == ALLOW ? NULL : rule;
+	}
+
+	return NULL;
 }
 
 static bool in_window(u32 index)
@@ -418,6 +444,80 @@ static u64 random_u64(struct rnd_state *rnd)
 	return high << 32 | prandom_u32_state(rnd);
 }
 
+static u64 random_mask(struct rnd_state *rnd)
+{
+	switch (prandom_u32_state(rnd) % 4) {
+	case 0:
+		return 0;
+	case 1:
+		return random_u64(rnd) & random_u64(rnd);
+	default:
+		return masks[prandom_u32_state(rnd) % ARRAY_SIZE(masks)];
+	}
+}
+
+static void check_control(struct policy_check *c, enum kvm_reg_control reg, u64 changed)
+{
+	const struct kvm_reg_table *table = c->policy->tables[KVM_REG_RULES];
+	const struct list_input *in = &c->in->lists[KVM_REG_RULES];
+	const struct kvm_x86_reg_rule *got, *want;
+
+	want = model_control(in, reg, changed);
+	got = kvm_reg_table_find_control(table, reg, changed);
+	KUNIT_ASSERT_EQ_MSG(c->test, got ? got - table->rules : -1,
+			    want ? want - in->rules : -1,
+			    "control register %d, changed 0x%llx", reg, changed);
+}
+
+/* Each guarded bit alone is not allowed to change, those that are not guarded are. */
+static void check_guarded(struct policy_check *c, enum kvm_reg_control reg)
+{
+	u64 guarded = c->policy->guarded[reg], want = 0;
+	int bit;
+
+	for (bit = 0; bit < 64; bit++)
+		if (model_control(&c->in->lists[KVM_REG_RULES], reg, BIT_ULL(bit)))
+			want |= BIT_ULL(bit);
+
+	KUNIT_ASSERT_EQ_MSG(c->test, guarded, want, "control register %d", reg);
+}
+
+/* A change of bits that are not guarded is allowed, whatever bits these are. */
+static void check_unguarded(struct policy_check *c, enum kvm_reg_control reg)
+{
+	const struct list_input *in = &c->in->lists[KVM_REG_RULES];
+	u64 unguarded = ~c->policy->guarded[reg] & random_u64(&c->rnd);
+
+	KUNIT_ASSERT_NULL(c->test, model_control(in, reg, unguarded));
+	check_control(c, reg, unguarded);
+}
+
+/* Without rules, nothing is guarded, and there is nothing to look up. */
+static void check_controls(struct policy_check *c)
+{
+	enum kvm_reg_control reg;
+	u64 mask;
+	int i;
+
+	for (reg = 0; reg < KVM_REG_NR_CONTROLS; reg++) {
+		check_guarded(c, reg);
+		if (!c->policy->tables[KVM_REG_RULES])
+			continue;
+
+		check_control(c, reg, 0);
+		check_control(c, reg, ~0ULL);
+		check_control(c, reg, ~kvm_reg_kunit_controls[reg].bits);
+		for (i = 0; i < 64; i++) {
+			mask = random_mask(&c->rnd);
+			check_control(c, reg, BIT_ULL(i));
+			check_control(c, reg, mask);
+			check_control(c, reg, ~mask);
+			check_control(c, reg, random_u64(&c->rnd));
+			check_unguarded(c, reg);
+		}
+	}
+}
+
 static void check(struct policy_check *c, u32 index)
 {
 	u64 mask = masks[prandom_u32_state(&c->rnd) % ARRAY_SIZE(masks)];
@@ -474,6 +574,7 @@ static void check_policy(struct kunit *test, const struct policy_input *in, u32 
 	for (i = 0; i < 32; i++)
 		check(&c, prandom_u32_state(&c.rnd));
 
+	check_controls(&c);
 	kvm_reg_policy_free(c.policy);
 }
 
@@ -510,16 +611,20 @@ static struct kvm_x86_reg_rule random_rule(struct rnd_state *rnd)
 	};
 }
 
-static u64 random_mask(struct rnd_state *rnd)
+static struct kvm_x86_reg_rule random_control_rule(struct rnd_state *rnd)
 {
-	switch (prandom_u32_state(rnd) % 4) {
-	case 0:
-		return 0;
-	case 1:
-		return random_u64(rnd) & random_u64(rnd);
-	default:
-		return masks[prandom_u32_state(rnd) % ARRAY_SIZE(masks)];
-	}
+	static const u8 actions[] = { ALLOW, ALLOW, DENY, GP, EXIT, AUDIT };
+	const struct kvm_reg_kunit_control *control;
+
+	control = &kvm_reg_kunit_controls[prandom_u32_state(rnd) % KVM_REG_NR_CONTROLS];
+	return (struct kvm_x86_reg_rule) {
+		.space = control->space,
+		.first = control->index,
+		.last = control->index,
+		.access = WR,
+		.action = actions[prandom_u32_state(rnd) % ARRAY_SIZE(actions)],
+		.mask = random_mask(rnd),
+	};
 }
 
 /* Random lists of rules, the bitmap of the filter, and the state of the generator. */
@@ -542,7 +647,10 @@ static struct random_input *random_input_alloc(struct kunit *test, u32 seed)
 	return random;
 }
 
-/* All actions, a few rules that cover all registers, and masks in most lists. */
+/*
+ * All actions, a few rules that cover all MSRs, masks in most lists, and rules for control
+ * registers in between.
+ */
 static void random_rules(struct random_input *random, u32 nr)
 {
 	struct kvm_x86_reg_rule *rules = random->rules[KVM_REG_RULES];
@@ -551,6 +659,11 @@ static void random_rules(struct random_input *random, u32 nr)
 	u32 i;
 
 	for (i = 0; i < nr; i++) {
+		if (prandom_u32_state(rnd) % 4 == 0) {
+			rules[i] = random_control_rule(rnd);
+			continue;
+		}
+
 		rules[i] = random_rule(rnd);
 		if (masked && rules[i].access == WR)
 			rules[i].mask = random_mask(rnd);
@@ -779,6 +892,67 @@ static const struct policy_case policy_cases[] = {
 			LIST(DENY, RULE(0x10, 0x2f, RW, ALLOW)),
 		} },
 	}, {
+		.name = "each control register, and no MSR of their numbers",
+		.in = RULES(ALLOW,
+			    CONTROL(CR, 0, 0, GP),
+			    CONTROL(CR, 4, 4, EXIT),
+			    CONTROL(XCR, 0, 0, AUDIT)),
+	}, {
+		.name = "MSRs of the control registers' numbers, but none of these",
+		.in = RULES(ALLOW,
+			    RULE(0, 0, WR, GP),
+			    RULE(4, 4, WR, EXIT, .mask = 1)),
+	}, {
+		.name = "a control register among MSRs with the same action",
+		.in = RULES(DENY,
+			    RULE(0, 3, RW, ALLOW),
+			    CONTROL(CR, 0, 0, DENY, .mask = 0x10000),
+			    RULE(0, 0xffff, WR, GP, .mask = 0x10000),
+			    CONTROL(CR, 4, 4, ALLOW)),
+	}, {
+		.name = "the default is for MSRs alone",
+		.in = RULES(GP, CONTROL(CR, 4, 4, ALLOW, .mask = 1)),
+	}, {
+		.name = "bits of CR0 that no guest can change",
+		.in = RULES(ALLOW, CONTROL(CR, 0, 0, GP, .mask = 0xffffffff1ffaffd0)),
+	}, {
+		.name = "CR0.ET before a rule for all bits",
+		.in = RULES(ALLOW,
+			    CONTROL(CR, 0, 0, ALLOW, .mask = 0x10),
+			    CONTROL(CR, 0, 0, GP)),
+	}, {
+		.name = "a pinned bit",
+		.in = RULES(ALLOW, CONTROL(CR, 4, 4, GP, .mask = BIT_ULL(20))),
+	}, {
+		.name = "bits that are allowed to change, all others not",
+		.in = RULES(ALLOW,
+			    CONTROL(CR, 4, 4, ALLOW, .mask = 0x680),
+			    CONTROL(CR, 4, 4, GP)),
+	}, {
+		.name = "bits that are allowed to change after all are denied",
+		.in = RULES(ALLOW,
+			    CONTROL(CR, 4, 4, DENY),
+			    CONTROL(CR, 4, 4, ALLOW, .mask = 0x680)),
+	}, {
+		.name = "masks of a control register that overlap",
+		.in = RULES(ALLOW,
+			    CONTROL(XCR, 0, 0, EXIT, .mask = 0x0f),
+			    CONTROL(XCR, 0, 0, ALLOW, .mask = 0x3c),
+			    CONTROL(XCR, 0, 0, AUDIT, .mask = 0xf0),
+			    CONTROL(XCR, 0, 0, ALLOW, .mask = BIT_ULL(63)),
+			    CONTROL(XCR, 0, 0, GP, .mask = ~0ULL)),
+	}, {
+		.name = "a filter beside rules for control registers",
+		.in = { {
+			LIST(ALLOW,
+			     CONTROL(CR, 0, 0, GP),
+			     CONTROL(CR, 4, 4, EXIT, .mask = 0x100000)),
+			LIST(DENY, RULE(0, 0, WR, DENY)),
+		} },
+	}, {
+		.name = "a filter alone guards no control register",
+		.in = FILTER(DENY, RULE(0, 4, RW, DENY)),
+	}, {
 		.name = "a filter after a mask",
 		.in = { {
 			LIST(ALLOW, RULE(0x10, 0x1f, WR, GP, .mask = 1)),
@@ -904,6 +1078,57 @@ static struct kvm_x86_reg_rule one_too_many_rule(u32 i)
 	return i ? rule : (struct kvm_x86_reg_rule)RULE(0, U32_MAX, RW, GP);
 }
 
+static struct kvm_x86_reg_rule control_rule(enum kvm_reg_control reg, u32 i)
+{
+	static const u8 actions[] = { GP, ALLOW, EXIT, DENY, AUDIT };
+	const struct kvm_reg_kunit_control *control = &kvm_reg_kunit_controls[reg];
+
+	return (struct kvm_x86_reg_rule)RULE(control->index, control->index, WR,
+					     actions[i % ARRAY_SIZE(actions)],
+					     .space = control->space,
+					     .mask = BIT_ULL(i % 64));
+}
+
+static struct kvm_x86_reg_rule cr0_rule(u32 i)
+{
+	return control_rule(KVM_REG_CR0, i);
+}
+
+static struct kvm_x86_reg_rule cr4_rule(u32 i)
+{
+	return control_rule(KVM_REG_CR4, i);
+}
+
+static struct kvm_x86_reg_rule xcr0_rule(u32 i)
+{
+	return control_rule(KVM_REG_XCR0, i);
+}
+
+/* The same without a mask: these count as well. */
+static struct kvm_x86_reg_rule unmasked_cr4_rule(u32 i)
+{
+	struct kvm_x86_reg_rule rule = cr4_rule(i);
+
+	rule.mask = 0;
+	return rule;
+}
+
+/* All registers in turn, a masked MSR with the numbers of the others among them */
+static struct kvm_x86_reg_rule mixed_rule(u32 i)
+{
+	if (i % 4 < KVM_REG_NR_CONTROLS)
+		return control_rule(i % 4, i / 4);
+
+	return masked((struct kvm_x86_reg_rule)RULE(0, 4, WR, any_but_allow(i), .value = i),
+		      i / 4);
+}
+
+/* As many for each register as there may be, and one more for CR4 */
+static struct kvm_x86_reg_rule one_control_too_many_rule(u32 i)
+{
+	return i ? mixed_rule(i - 1) : unmasked_cr4_rule(i);
+}
+
 struct long_case {
 	const char *name;
 	struct kvm_x86_reg_rule (*rule)(u32 i);
@@ -932,6 +1157,18 @@ static const struct long_case long_cases[] = {
 	{ "65 nested and masked", nested_masked_rule, MAX_MASKED + 1, 0, -E2BIG },
 	{ "65 narrowing and masked", narrowing_masked_rule, MAX_MASKED + 1, 0, -E2BIG },
 	{ "65 masked after a plain one", one_too_many_rule, MAX_MASKED + 2, 0, -E2BIG },
+	{ "64 for CR0", cr0_rule, MAX_MASKED, SZ_32K },
+	{ "64 for CR4", cr4_rule, MAX_MASKED, SZ_32K },
+	{ "64 for XCR0", xcr0_rule, MAX_MASKED, SZ_32K },
+	{ "64 for CR4 without masks", unmasked_cr4_rule, MAX_MASKED, SZ_32K },
+	{ "64 for each register", mixed_rule, 4 * MAX_MASKED, SZ_512K },
+	{ "65 for CR0", cr0_rule, MAX_MASKED + 1, 0, -E2BIG },
+	{ "65 for CR4", cr4_rule, MAX_MASKED + 1, 0, -E2BIG },
+	{ "65 for XCR0", xcr0_rule, MAX_MASKED + 1, 0, -E2BIG },
+	{ "65 for CR4 without masks", unmasked_cr4_rule, MAX_MASKED + 1, 0, -E2BIG },
+	{ "65 for CR4, 64 for the others", one_control_too_many_rule, 4 * MAX_MASKED + 1, 0,
+	  -E2BIG },
+	{ "4096 for XCR0", xcr0_rule, MAX_USER_RULES, 0, -E2BIG },
 	{ "4096 identical and masked", identical_masked_rule, MAX_USER_RULES, 0, -E2BIG },
 	{ "4096 nested and masked", nested_masked_rule, MAX_USER_RULES, 0, -E2BIG },
 	{ "4096 narrowing and masked", narrowing_masked_rule, MAX_USER_RULES, 0, -E2BIG },
@@ -999,6 +1236,54 @@ static void tables_are_shared_test(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, ctx->nr_tables, 0);
 }
 
+static int model_control_of(u32 space, u32 index)
+{
+	const struct kvm_reg_kunit_control *control;
+	int reg;
+
+	for (reg = 0; reg < KVM_REG_NR_CONTROLS; reg++) {
+		control = &kvm_reg_kunit_controls[reg];
+		if (control->space == space && control->index == index)
+			return reg;
+	}
+
+	return -1;
+}
+
+/* No other register is one that a rule can be for. */
+static void control_test(struct kunit *test)
+{
+	static const u32 spaces[] = { 0, 1, 2, 3, 0x100, 0x101, U16_MAX };
+	static const u32 numbers[] = { 0, 1, 2, 3, 4, 5, 8, 15, 0x104, U32_MAX };
+	int i, j;
+
+	for (i = 0; i < ARRAY_SIZE(spaces); i++)
+		for (j = 0; j < ARRAY_SIZE(numbers); j++)
+			KUNIT_EXPECT_EQ_MSG(test, kvm_reg_control(spaces[i], numbers[j]),
+					    model_control_of(spaces[i], numbers[j]),
+					    "space %u, register %u", spaces[i], numbers[j]);
+}
+
+/* Rules for control registers add no segments to the search for MSRs. */
+static void controls_cost_msrs_nothing_test(struct kunit *test)
+{
+	struct random_input *random = random_input_alloc(test, SEED + 2);
+	struct kvm_x86_reg_rule *rules = random->rules[KVM_REG_RULES];
+	struct list_input *in = &random->in.lists[KVM_REG_RULES];
+	struct kvm_reg_table *table;
+	u32 i;
+
+	random_rules(random, 0);
+	for (i = 0; i < MAX_RULES; i++)
+		rules[i] = random_control_rule(&random->rnd);
+
+	in->nr_rules = MAX_RULES;
+	table = compile_list(test, in);
+	KUNIT_EXPECT_EQ(test, table->nr_segments, 1);
+	KUNIT_EXPECT_EQ(test, table->masked[0], KVM_REG_NONE);
+	kvm_reg_table_put(table);
+}
+
 static void nothing_to_free_test(struct kunit *test)
 {
 	kvm_reg_policy_free(NULL);
@@ -1010,6 +1295,8 @@ static struct kunit_case reg_policy_cases[] = {
 	KUNIT_CASE(random_policies_test),
 	KUNIT_CASE(whole_windows_test),
 	KUNIT_CASE_PARAM(long_list_test, long_gen_params),
+	KUNIT_CASE(control_test),
+	KUNIT_CASE(controls_cost_msrs_nothing_test),
 	KUNIT_CASE(tables_are_shared_test),
 	KUNIT_CASE(nothing_to_free_test),
 	{}

@@ -25,6 +25,10 @@
 #define RULE(_first, _last, _access, _action, ...) \
 	{ .first = _first, .last = _last, .access = _access, .action = _action, __VA_ARGS__ }
 
+/* For writes to control registers */
+#define CONTROL(_space, _first, _last, _action, ...) \
+	RULE(_first, _last, WR, _action, .space = KVM_X86_REG_RULE_##_space, __VA_ARGS__)
+
 struct kunit;
 
 /* The state of a test, in kunit.priv. */
@@ -41,6 +45,15 @@ struct kvm_reg_decision {
 	int rule;
 	u64 value;
 };
+
+/* The control registers as documented, with the bits of which a change counts. */
+struct kvm_reg_kunit_control {
+	u16 space;
+	u32 index;
+	u64 bits;
+};
+
+extern const struct kvm_reg_kunit_control kvm_reg_kunit_controls[KVM_REG_NR_CONTROLS];
 
 struct kvm_reg_decision kvm_reg_kunit_decide(const struct kvm_reg_policy *policy, u32 index,
 					     u8 access, u64 changed);

@@ -36,12 +36,21 @@ static int check_head(const struct kvm_x86_reg_rules *head)
 	return head->nr_rules > KVM_REG_MAX_RULES ? -E2BIG : 0;
 }
 
-static int check_rule(const struct kvm_x86_reg_rule *rule)
+/* Only for writes to one register each, which KVM cannot ignore. */
+static int check_control(const struct kvm_x86_reg_rule *rule)
 {
-	if (rule->space != KVM_X86_REG_RULE_MSR || rule->pad)
+	if (kvm_reg_control(rule->space, rule->first) < 0 || rule->last != rule->first)
 		return -EINVAL;
 
-	if (!rule->access || rule->access & ~KVM_REG_RW)
+	if (rule->access != KVM_X86_REG_RULE_WRITE || kvm_reg_rule_has_value(rule))
+		return -EINVAL;
+
+	return 0;
+}
+
+static int check_rule(const struct kvm_x86_reg_rule *rule)
+{
+	if (rule->pad || !rule->access || rule->access & ~KVM_REG_RW)
 		return -EINVAL;
 
 	if (rule->action > KVM_X86_REG_RULE_IGNORE_UNKNOWN || rule->first > rule->last)
@@ -53,6 +62,9 @@ static int check_rule(const struct kvm_x86_reg_rule *rule)
 	if (rule->value && !kvm_reg_rule_has_value(rule))
 		return -EINVAL;
 
+	if (rule->space != KVM_X86_REG_RULE_MSR)
+		return check_control(rule);
+
 	/* x2APIC MSRs are always allowed.  Reject other actions, do not fail open. */
 	if (rule->action != KVM_X86_REG_RULE_ALLOW &&
 	    rule->first <= KVM_REG_X2APIC_LAST && rule->last >= KVM_REG_X2APIC_FIRST)
@@ -61,10 +73,14 @@ static int check_rule(const struct kvm_x86_reg_rule *rule)
 	return 0;
 }
 
-/* KVM has to emulate audited accesses, and to read what a masked write changes. */
+/*
+ * KVM has to emulate audited accesses, and to read what a masked write changes.  It has
+ * to see writes to control registers before they are made.
+ */
 static void note_action(struct kvm_reg_table *table, const struct kvm_x86_reg_rule *rule)
 {
-	table->needs_state |= rule->action == KVM_X86_REG_RULE_AUDIT || rule->mask;
+	table->needs_state |= rule->action == KVM_X86_REG_RULE_AUDIT || rule->mask ||
+			      rule->space != KVM_X86_REG_RULE_MSR;
 	table->ignores_unknown |= rule->action == KVM_X86_REG_RULE_IGNORE_UNKNOWN;
 }
 

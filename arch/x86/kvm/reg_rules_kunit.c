@@ -15,7 +15,8 @@
 
 #define SEED		0x72756c
 #define ROUNDS		100
-#define MAX_RULES	4096	/* the ABI's limit */
+#define MAX_RULES	4096	/* the ABI's limits */
+#define MAX_CONTROLS	64
 #define NR_GOOD		9
 #define NR_RANDOM	24
 
@@ -143,11 +144,10 @@ struct rule_case {
 };
 
 static const struct rule_case bad_rules[] = {
-	{ "control register", RULE(0, 0, RW, GP, .space = KVM_X86_REG_RULE_CR) },
-	{ "extended control register", RULE(0, 0, RW, GP, .space = KVM_X86_REG_RULE_XCR) },
-	{ "unknown space", RULE(0, 0, RW, GP, .space = 3) },
+	{ "unknown space", RULE(0, 0, WR, GP, .space = 3) },
 	{ "space beyond a byte", RULE(0, 0, RW, GP, .space = 0x100) },
-	{ "last space", RULE(0, 0, RW, GP, .space = U16_MAX) },
+	{ "control register's space beyond a byte", RULE(0, 0, WR, GP, .space = 0x101) },
+	{ "last space", RULE(0, 0, WR, GP, .space = U16_MAX) },
 	{ "no access", RULE(0, 0, 0, GP) },
 	{ "unknown access", RULE(0, 0, RW | BIT(2), GP) },
 	{ "last access", RULE(0, 0, RW | BIT(7), GP) },
@@ -163,11 +163,11 @@ static const struct rule_case bad_rules[] = {
 	{ "mask's last bit for reads", RULE(0, 0, RD, GP, .mask = BIT_ULL(63)) },
 	{ "value to allow", RULE(0, 0, RW, ALLOW, .value = 1) },
 	{ "value to deny", RULE(0, 0, RW, DENY, .value = 1) },
-	{ "value with #GP", RULE(0, 0, RW, GP, .value = BIT_ULL(63)) },
+	{ "value with GP", RULE(0, 0, RW, GP, .value = BIT_ULL(63)) },
 	{ "value with an exit", RULE(0, 0, RW, EXIT, .value = 1) },
 	{ "value to audit", RULE(0, 0, RW, AUDIT, .value = 1) },
 	{ "x2APIC deny", RULE(0x830, 0x830, RW, DENY) },
-	{ "x2APIC #GP", RULE(0x830, 0x830, RW, GP) },
+	{ "x2APIC GP", RULE(0x830, 0x830, RW, GP) },
 	{ "x2APIC exit", RULE(0x830, 0x830, RW, EXIT) },
 	{ "x2APIC ignore", RULE(0x830, 0x830, RW, IGNORE) },
 	{ "x2APIC audit", RULE(0x830, 0x830, RW, AUDIT) },
@@ -179,6 +179,46 @@ static const struct rule_case bad_rules[] = {
 	{ "up to the x2APIC", RULE(0, 0x800, RW, GP) },
 	{ "from the x2APIC on", RULE(0x8ff, 0x1fff, RW, GP) },
 	{ "everything", RULE(0, U32_MAX, RW, GP) },
+	{ "CR1", CONTROL(CR, 1, 1, GP) },
+	{ "CR2", CONTROL(CR, 2, 2, GP) },
+	{ "CR3", CONTROL(CR, 3, 3, GP) },
+	{ "CR5", CONTROL(CR, 5, 5, GP) },
+	{ "CR8", CONTROL(CR, 8, 8, GP) },
+	{ "CR4 beyond a byte", CONTROL(CR, 0x104, 0x104, GP) },
+	{ "last CR", CONTROL(CR, U32_MAX, U32_MAX, GP) },
+	{ "XCR1", CONTROL(XCR, 1, 1, GP) },
+	{ "XCR4", CONTROL(XCR, 4, 4, GP) },
+	{ "last XCR", CONTROL(XCR, U32_MAX, U32_MAX, GP) },
+	{ "CR1 to allow", CONTROL(CR, 1, 1, ALLOW) },
+	{ "CR0 and CR1", CONTROL(CR, 0, 1, GP) },
+	{ "CR0 to CR4", CONTROL(CR, 0, 4, GP) },
+	{ "CR4 and CR5", CONTROL(CR, 4, 5, GP) },
+	{ "CR4 before CR0", CONTROL(CR, 4, 0, GP) },
+	{ "all CRs", CONTROL(CR, 0, U32_MAX, GP) },
+	{ "XCR0 and XCR1", CONTROL(XCR, 0, 1, GP) },
+	{ "all XCRs", CONTROL(XCR, 0, U32_MAX, GP) },
+	{ "reads of CR0", RULE(0, 0, RD, GP, .space = KVM_X86_REG_RULE_CR) },
+	{ "reads and writes of CR0", RULE(0, 0, RW, GP, .space = KVM_X86_REG_RULE_CR) },
+	{ "reads of CR4", RULE(4, 4, RD, ALLOW, .space = KVM_X86_REG_RULE_CR) },
+	{ "reads and writes of CR4", RULE(4, 4, RW, GP, .space = KVM_X86_REG_RULE_CR) },
+	{ "reads of XCR0", RULE(0, 0, RD, GP, .space = KVM_X86_REG_RULE_XCR) },
+	{ "reads and writes of XCR0", RULE(0, 0, RW, GP, .space = KVM_X86_REG_RULE_XCR) },
+	{ "no access to CR0", RULE(0, 0, 0, GP, .space = KVM_X86_REG_RULE_CR) },
+	{ "unknown access to CR0",
+	  RULE(0, 0, WR | BIT(2), GP, .space = KVM_X86_REG_RULE_CR) },
+	{ "CR0 ignore", CONTROL(CR, 0, 0, IGNORE) },
+	{ "CR4 ignore", CONTROL(CR, 4, 4, IGNORE, .mask = 1) },
+	{ "XCR0 ignore", CONTROL(XCR, 0, 0, IGNORE) },
+	{ "CR0 ignore what is unknown", CONTROL(CR, 0, 0, IGNORE_UNKNOWN) },
+	{ "CR4 ignore what is unknown", CONTROL(CR, 4, 4, IGNORE_UNKNOWN) },
+	{ "XCR0 ignore what is unknown", CONTROL(XCR, 0, 0, IGNORE_UNKNOWN) },
+	{ "CR0 ignore with a value", CONTROL(CR, 0, 0, IGNORE, .value = 1) },
+	{ "unknown action for CR0", CONTROL(CR, 0, 0, IGNORE_UNKNOWN + 1) },
+	{ "value for CR0", CONTROL(CR, 0, 0, ALLOW, .value = 1) },
+	{ "value for CR4", CONTROL(CR, 4, 4, EXIT, .value = BIT_ULL(63)) },
+	{ "value for XCR0", CONTROL(XCR, 0, 0, AUDIT, .value = 1) },
+	{ "pad for CR4", CONTROL(CR, 4, 4, GP, .pad = 1) },
+	{ "pad's last bit for XCR0", CONTROL(XCR, 0, 0, GP, .pad = BIT(31)) },
 };
 
 KUNIT_ARRAY_PARAM_DESC(bad_rule, bad_rules, name);
@@ -211,6 +251,24 @@ static const struct rule_case limit_rules[] = {
 	{ "below the x2APIC", RULE(0, 0x7ff, RW, GP) },
 	{ "above the x2APIC", RULE(0x900, U32_MAX, RW, GP) },
 	{ "x2APIC allow", RULE(0x800, 0x8ff, RW, ALLOW) },
+	{ "CR0 allow", CONTROL(CR, 0, 0, ALLOW) },
+	{ "CR0 deny", CONTROL(CR, 0, 0, DENY) },
+	{ "CR0 GP", CONTROL(CR, 0, 0, GP) },
+	{ "CR0 exit", CONTROL(CR, 0, 0, EXIT) },
+	{ "CR0 audit", CONTROL(CR, 0, 0, AUDIT) },
+	{ "CR4 allow", CONTROL(CR, 4, 4, ALLOW) },
+	{ "CR4 deny", CONTROL(CR, 4, 4, DENY) },
+	{ "CR4 GP", CONTROL(CR, 4, 4, GP) },
+	{ "CR4 exit", CONTROL(CR, 4, 4, EXIT) },
+	{ "CR4 audit", CONTROL(CR, 4, 4, AUDIT) },
+	{ "XCR0 allow", CONTROL(XCR, 0, 0, ALLOW) },
+	{ "XCR0 deny", CONTROL(XCR, 0, 0, DENY) },
+	{ "XCR0 GP", CONTROL(XCR, 0, 0, GP) },
+	{ "XCR0 exit", CONTROL(XCR, 0, 0, EXIT) },
+	{ "XCR0 audit", CONTROL(XCR, 0, 0, AUDIT) },
+	{ "CR0's reserved bits", CONTROL(CR, 0, 0, GP, .mask = BIT_ULL(63)) },
+	{ "CR4's last bit", CONTROL(CR, 4, 4, GP, .mask = BIT_ULL(63)) },
+	{ "all bits of XCR0", CONTROL(XCR, 0, 0, GP, .mask = ~0ULL) },
 };
 
 KUNIT_ARRAY_PARAM_DESC(limit_rule, limit_rules, name);
@@ -381,6 +439,56 @@ static void needs_state_test(struct kunit *test)
 	}
 }
 
+static struct kvm_x86_reg_rule control_rule(enum kvm_reg_control reg, u8 action)
+{
+	const struct kvm_reg_kunit_control *control = &kvm_reg_kunit_controls[reg];
+
+	return (struct kvm_x86_reg_rule)
+		RULE(control->index, control->index, WR, action, .space = control->space);
+}
+
+/* KVM has to see each write to a control register, even to allow it. */
+static void controls_need_state_test(struct kunit *test)
+{
+	static const u8 actions[] = { ALLOW, DENY, GP, EXIT, AUDIT };
+	struct kvm_x86_reg_rules head;
+	struct kvm_reg_table *table;
+	int reg, i;
+
+	for (reg = 0; reg < KVM_REG_NR_CONTROLS; reg++) {
+		for (i = 0; i < ARRAY_SIZE(actions); i++) {
+			head = good_rules(test, NR_GOOD);
+			put_rule(test, i, control_rule(reg, actions[i]));
+
+			table = kvm_reg_rules_table(&head);
+			KUNIT_ASSERT_NOT_ERR_OR_NULL(test, table);
+			KUNIT_EXPECT_TRUE(test, table->needs_state);
+			KUNIT_EXPECT_FALSE(test, table->ignores_unknown);
+			kvm_reg_table_put(table);
+		}
+	}
+}
+
+/* The limit is for each control register.  Malformed rules are found before. */
+static void controls_limit_test(struct kunit *test)
+{
+	u32 i, nr = KVM_REG_NR_CONTROLS * MAX_CONTROLS;
+	struct kvm_x86_reg_rules head = good_rules(test, nr + 2);
+	int reg;
+
+	for (i = 0; i < nr; i++)
+		put_rule(test, i, control_rule(i % KVM_REG_NR_CONTROLS, GP));
+
+	KUNIT_EXPECT_EQ(test, err_of(head), 0);
+	for (reg = 0; reg < KVM_REG_NR_CONTROLS; reg++) {
+		put_rule(test, nr, control_rule(reg, ALLOW));
+		KUNIT_EXPECT_EQ_MSG(test, err_of(head), -E2BIG, "control register %d", reg);
+	}
+
+	put_rule(test, nr + 1, control_rule(KVM_REG_CR0, IGNORE));
+	KUNIT_EXPECT_EQ(test, err_of(head), -EINVAL);
+}
+
 /* All rules apply, including the last, and have their number. */
 static void as_many_as_there_may_be_test(struct kunit *test)
 {
@@ -421,7 +529,8 @@ static int model(const struct kvm_x86_reg_rule *rules, u32 nr, u64 index, u32 ac
 	for (i = 0; i < nr; i++) {
 		const struct kvm_x86_reg_rule *rule = &rules[i];
 
-		if (!(rule->access & access) || index < rule->first || index > rule->last)
+		if (rule->space || !(rule->access & access) || index < rule->first ||
+		    index > rule->last)
 			continue;
 
 		if (access == RD || !rule->mask || (rule->mask & changed))
@@ -429,6 +538,25 @@ static int model(const struct kvm_x86_reg_rule *rules, u32 nr, u64 index, u32 ac
 	}
 
 	return BY_DEFAULT;
+}
+
+/* Return the number of the rule for a write to a control register, -1 for none. */
+static int model_control(const struct kvm_x86_reg_rule *rules, u32 nr,
+			 const struct kvm_reg_kunit_control *control, u64 changed)
+{
+	u64 mask;
+	u32 i;
+
+	for (i = 0; i < nr; i++) {
+		if (rules[i].space != control->space || rules[i].last != control->index)
+			continue;
+
+		mask = rules[i].mask ? rules[i].mask : ~0ULL;
+		if (mask & changed & control->bits)
+			return i;
+	}
+
+	return -1;
 }
 
 struct random_rules {
@@ -488,12 +616,29 @@ static struct kvm_x86_reg_rule random_rule(struct rnd_state *rnd)
 	return rule;
 }
 
+static struct kvm_x86_reg_rule random_control_rule(struct rnd_state *rnd)
+{
+	static const u8 actions[] = { ALLOW, ALLOW, DENY, GP, EXIT, AUDIT };
+	u32 reg = prandom_u32_state(rnd) % KVM_REG_NR_CONTROLS;
+
+	return (struct kvm_x86_reg_rule) {
+		.space = kvm_reg_kunit_controls[reg].space,
+		.first = kvm_reg_kunit_controls[reg].index,
+		.last = kvm_reg_kunit_controls[reg].index,
+		.access = WR,
+		.action = actions[prandom_u32_state(rnd) % ARRAY_SIZE(actions)],
+		.mask = random_mask(rnd),
+	};
+}
+
 static void make_random_rules(struct kunit *test, struct random_rules *random)
 {
 	u32 i, nr = prandom_u32_state(&random->rnd) % (NR_RANDOM + 1);
 
 	for (i = 0; i < nr; i++) {
-		random->rules[i] = random_rule(&random->rnd);
+		random->rules[i] = prandom_u32_state(&random->rnd) % 4 ?
+				   random_rule(&random->rnd) :
+				   random_control_rule(&random->rnd);
 		put_rule(test, i, random->rules[i]);
 	}
 
@@ -550,6 +695,40 @@ static void check_around(struct kunit *test, struct random_rules *random,
 	check(test, random, policy, index + 1);
 }
 
+static void check_control(struct kunit *test, const struct random_rules *random,
+			  const struct kvm_reg_policy *policy, enum kvm_reg_control reg,
+			  u64 changed)
+{
+	const struct kvm_reg_table *table = policy->tables[KVM_REG_RULES];
+	const struct kvm_x86_reg_rule *got;
+	int want;
+
+	want = model_control(random->rules, random->head.nr_rules,
+			     &kvm_reg_kunit_controls[reg], changed);
+	if (want >= 0 && random->rules[want].action == ALLOW)
+		want = -1;
+	if (want >= 0)
+		KUNIT_ASSERT_TRUE(test, policy->guarded[reg] & changed);
+
+	got = kvm_reg_table_find_control(table, reg, changed);
+	KUNIT_ASSERT_EQ_MSG(test, got ? got - table->rules : -1, want,
+			    "control register %d, changed 0x%llx", reg, changed);
+}
+
+static void check_controls(struct kunit *test, struct random_rules *random,
+			   const struct kvm_reg_policy *policy)
+{
+	enum kvm_reg_control reg;
+	int i;
+
+	for (reg = 0; reg < KVM_REG_NR_CONTROLS; reg++) {
+		for (i = 0; i < 64; i++) {
+			check_control(test, random, policy, reg, BIT_ULL(i));
+			check_control(test, random, policy, reg, random_mask(&random->rnd));
+		}
+	}
+}
+
 static void random_rules_test(struct kunit *test)
 {
 	struct random_rules *random = kunit_kzalloc(test, sizeof(*random), GFP_KERNEL);
@@ -570,6 +749,7 @@ static void random_rules_test(struct kunit *test)
 
 		for (i = 0; i < 100; i++)
 			check(test, random, policy, random_register(&random->rnd));
+		check_controls(test, random, policy);
 		kvm_reg_policy_free(policy);
 	}
 }
@@ -609,6 +789,8 @@ static struct kunit_case reg_rules_cases[] = {
 	KUNIT_CASE(empty_list_test),
 	KUNIT_CASE(fail_closed_test),
 	KUNIT_CASE(needs_state_test),
+	KUNIT_CASE(controls_need_state_test),
+	KUNIT_CASE(controls_limit_test),
 	KUNIT_CASE(as_many_as_there_may_be_test),
 	KUNIT_CASE(random_rules_test),
 	KUNIT_CASE(x2apic_is_exempt_test),

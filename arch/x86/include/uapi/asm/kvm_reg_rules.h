@@ -17,7 +17,16 @@
 /* KVM_CHECK_EXTENSION: the most rules that a list may hold, 0 without support */
 #define KVM_CAP_X86_REG_RULES	1000
 
-/* kvm_x86_reg_rule.space */
+/*
+ * kvm_x86_reg_rule.space
+ *
+ * MSR		.first and .last are MSR indices
+ * CR		control registers: .first and .last are both 0 (CR0), or both 4 (CR4)
+ * XCR		extended control registers: .first and .last are both 0 (XCR0)
+ *
+ * Rules for CR and XCR are for writes that change the register, i.e. .access is
+ * KVM_X86_REG_RULE_WRITE.  They cannot be ignored: neither IGNORE nor IGNORE_UNKNOWN.
+ */
 #define KVM_X86_REG_RULE_MSR	0
 #define KVM_X86_REG_RULE_CR	1
 #define KVM_X86_REG_RULE_XCR	2
@@ -31,9 +40,10 @@
  *
  * ALLOW	KVM handles the access or passes it through to hardware
  * DENY		KVM exits to userspace if KVM_CAP_X86_USER_SPACE_MSR enabled
- *		KVM_MSR_EXIT_REASON_FILTER, otherwise it injects #GP
+ *		KVM_MSR_EXIT_REASON_FILTER (MSRs only), otherwise it injects #GP
  * GP		KVM injects #GP
- * EXIT		KVM exits to userspace
+ * EXIT		KVM exits to userspace: KVM_EXIT_X86_RDMSR, KVM_EXIT_X86_WRMSR, or for
+ *		CR and XCR KVM_EXIT_X86_REG_WRITE
  * IGNORE	a read returns .value, a write does nothing
  * AUDIT	KVM allows the access, but always intercepts and traces it
  * IGNORE_UNKNOWN	as ALLOW; if KVM does not know the MSR, as IGNORE
@@ -48,14 +58,14 @@
 
 /**
  * struct kvm_x86_reg_rule - one rule of a list, of which the first match decides
- * @space: KVM_X86_REG_RULE_MSR.  The other spaces are reserved.
+ * @space: KVM_X86_REG_RULE_MSR, KVM_X86_REG_RULE_CR or KVM_X86_REG_RULE_XCR.
  * @access: Mask of KVM_X86_REG_RULE_READ and KVM_X86_REG_RULE_WRITE.
  * @action: KVM_X86_REG_RULE_ALLOW to KVM_X86_REG_RULE_IGNORE_UNKNOWN.
  * @pad: Zero.
  * @first: First register of the rule.
  * @last: Last register of the rule, inclusive, not less than @first.
  * @mask: If not zero, the rule matches only writes that change one of these
- *	bits, and writes to registers that KVM cannot read.  @access must then be
+ *	bits, and writes to MSRs that KVM cannot read.  @access must then be
  *	KVM_X86_REG_RULE_WRITE.
  * @value: What a read returns if @action is KVM_X86_REG_RULE_IGNORE, or if it is
  *	KVM_X86_REG_RULE_IGNORE_UNKNOWN and KVM does not know the MSR.  Zero with any

@@ -157,13 +157,88 @@ KVM_ONE_VCPU_TEST(reg_rules, einval_reserved, msr_guest_main)
 
 KVM_ONE_VCPU_TEST(reg_rules, einval_space, msr_guest_main)
 {
-	const uint16_t spaces[] = { KVM_X86_REG_RULE_CR, KVM_X86_REG_RULE_XCR,
-				    KVM_X86_REG_RULE_XCR + 1, 1u << 15 };
+	const uint16_t spaces[] = { KVM_X86_REG_RULE_XCR + 1, 1u << 15 };
 	struct kvm_x86_reg_rule bad = rule(0, WRITE, KVM_X86_REG_RULE_GP);
 	int i;
 
 	for (i = 0; i < ARRAY_SIZE(spaces); i++) {
 		bad.space = spaces[i];
+		expect_rule_refused(vcpu, bad);
+	}
+}
+
+static struct kvm_x86_reg_rule control_rule(uint16_t space, uint32_t index)
+{
+	struct kvm_x86_reg_rule r = rule(index, WRITE, KVM_X86_REG_RULE_GP);
+
+	r.space = space;
+	return r;
+}
+
+/* Registers that rules are for. */
+#define NR_CONTROLS	3
+
+static const struct {
+	uint16_t space;
+	uint32_t index;
+} controls[NR_CONTROLS] = {
+	{ KVM_X86_REG_RULE_CR, 0 },
+	{ KVM_X86_REG_RULE_CR, 4 },
+	{ KVM_X86_REG_RULE_XCR, 0 },
+};
+
+KVM_ONE_VCPU_TEST(reg_rules, einval_control_index, msr_guest_main)
+{
+	const uint32_t indices[] = { 1, 2, 3, 5, 8, 1u << 31, UINT32_MAX };
+	struct kvm_x86_reg_rule bad;
+	int i;
+
+	for (i = 0; i < ARRAY_SIZE(indices); i++) {
+		expect_rule_refused(vcpu, control_rule(KVM_X86_REG_RULE_CR, indices[i]));
+		expect_rule_refused(vcpu, control_rule(KVM_X86_REG_RULE_XCR, indices[i]));
+	}
+	expect_rule_refused(vcpu, control_rule(KVM_X86_REG_RULE_XCR, 4));
+
+	/* A rule is for one register. */
+	for (i = 0; i < NR_CONTROLS; i++) {
+		bad = control_rule(controls[i].space, controls[i].index);
+		bad.last++;
+		expect_rule_refused(vcpu, bad);
+		bad.last = UINT32_MAX;
+		expect_rule_refused(vcpu, bad);
+	}
+	bad = control_rule(KVM_X86_REG_RULE_CR, 0);
+	bad.last = 4;
+	expect_rule_refused(vcpu, bad);
+}
+
+KVM_ONE_VCPU_TEST(reg_rules, einval_control_access, msr_guest_main)
+{
+	struct kvm_x86_reg_rule bad;
+	int i;
+
+	for (i = 0; i < NR_CONTROLS; i++) {
+		bad = control_rule(controls[i].space, controls[i].index);
+		bad.access = READ;
+		expect_rule_refused(vcpu, bad);
+		bad.access = READ | WRITE;
+		expect_rule_refused(vcpu, bad);
+	}
+}
+
+KVM_ONE_VCPU_TEST(reg_rules, einval_control_action, msr_guest_main)
+{
+	struct kvm_x86_reg_rule bad;
+	int i;
+
+	for (i = 0; i < NR_CONTROLS; i++) {
+		bad = control_rule(controls[i].space, controls[i].index);
+		bad.action = KVM_X86_REG_RULE_IGNORE;
+		expect_rule_refused(vcpu, bad);
+		bad.action = KVM_X86_REG_RULE_IGNORE_UNKNOWN;
+		expect_rule_refused(vcpu, bad);
+		bad = control_rule(controls[i].space, controls[i].index);
+		bad.value = 1;
 		expect_rule_refused(vcpu, bad);
 	}
 }
@@ -290,6 +365,38 @@ KVM_ONE_VCPU_TEST(reg_rules, e2big_masks, msr_guest_main)
 		rules[i].last = NOWHERE + 2 * MAX_MASKED - i;
 	}
 	expect_one_too_many(vcpu, rules, MAX_MASKED);
+}
+
+KVM_ONE_VCPU_TEST(reg_rules, e2big_control, msr_guest_main)
+{
+	struct kvm_x86_reg_rule rules[MAX_MASKED + 1];
+	int i, j;
+
+	for (i = 0; i < NR_CONTROLS; i++) {
+		for (j = 0; j <= MAX_MASKED; j++)
+			rules[j] = control_rule(controls[i].space, controls[i].index);
+		expect_one_too_many(vcpu, rules, MAX_MASKED);
+	}
+}
+
+/* As many rules as there may be for each control register, between those for MSRs. */
+KVM_ONE_VCPU_TEST(reg_rules, all_spaces, msr_guest_main)
+{
+	struct kvm_x86_reg_rule *rules = max_rules();
+	int i, nr = 0;
+
+	for (i = 0; i < MAX_MASKED * NR_CONTROLS; i++, nr += 2) {
+		rules[nr] = control_rule(controls[i % NR_CONTROLS].space,
+					 controls[i % NR_CONTROLS].index);
+		rules[nr].mask = 1ull << (i % 64);
+		rules[nr].action = i % 2 ? KVM_X86_REG_RULE_ALLOW : KVM_X86_REG_RULE_AUDIT;
+	}
+	rules[nr++] = rule(MSR_INTERCEPTED, READ, KVM_X86_REG_RULE_GP);
+	set_rules(vcpu->vm, rules, MAX_RULES, KVM_X86_REG_RULE_ALLOW);
+	expect_list(vcpu->vm, rules_head(rules, MAX_RULES, KVM_X86_REG_RULE_ALLOW));
+	expect_gp(vcpu, MSR_INTERCEPTED);
+	expect_read(vcpu, MSR_PASSTHROUGH, 0);
+	free(rules);
 }
 
 /* It is the rules for one register that are limited, not those of the list. */

@@ -9,7 +9,7 @@
 #include <sys/stat.h>
 
 #include "kvm_test_harness.h"
-#include "reg_rules.h"
+#include "reg_control.h"
 
 /* Each vCPU has its own; how often SET is called does not matter. */
 TEST(statistics_are_per_vcpu)
@@ -172,6 +172,43 @@ TEST_F(tracepoint, decisions)
 		     "vcpu 0 read msr 0xc0001fff action ignore-unknown value 0xfedcba9876543210 by rule 8\n");
 }
 
+TEST(traced_control_registers)
+{
+	struct kvm_vcpu *vcpu = create_write_vcpu();
+	struct kvm_x86_reg_rule rules[] = {
+		control_rule(MOV_CR0, X86_CR0_TS, KVM_X86_REG_RULE_GP),
+		control_rule(MOV_CR4, X86_CR4_PGE, KVM_X86_REG_RULE_EXIT),
+		control_rule(MOV_CR4, X86_CR4_TSD, KVM_X86_REG_RULE_AUDIT),
+		control_rule(MOV_CR4, X86_CR4_DE, KVM_X86_REG_RULE_ALLOW),
+		control_rule(XSETBV, XFEATURE_MASK_SSE, KVM_X86_REG_RULE_DENY),
+	};
+	bool xsetbv = kvm_cpu_has(X86_FEATURE_XSAVE) && is_forced_emulation_enabled;
+
+	if (!start_trace())
+		SKIP(return, "needs root and tracefs at /sys/kernel/tracing");
+
+	set_rules(vcpu->vm, rules, ARRAY_SIZE(rules), KVM_X86_REG_RULE_ALLOW);
+	set_control(vcpu, MOV_CR0, 0x80010031);
+	set_control(vcpu, MOV_CR4, 0x40220);
+	expect_write(vcpu, (struct reg_write) { MOV_CR0, false, X86_CR0_TS }, rules[0].action);
+	expect_write(vcpu, (struct reg_write) { MOV_CR4, false, X86_CR4_PGE }, rules[1].action);
+	expect_write(vcpu, (struct reg_write) { MOV_CR4, false, X86_CR4_TSD }, rules[2].action);
+	expect_write(vcpu, (struct reg_write) { MOV_CR4, false, X86_CR4_DE }, rules[3].action);
+	if (xsetbv)
+		expect_write(vcpu, (struct reg_write) { XSETBV, true, XFEATURE_MASK_SSE },
+			     rules[4].action);
+
+	expect_trace(!xsetbv ?
+		     "vcpu 0 write cr0 action gp value 0x80010039 by rule 0\n"
+		     "vcpu 0 write cr4 action exit value 0x402a0 by rule 1\n"
+		     "vcpu 0 write cr4 action audit value 0x402a4 by rule 2\n" :
+		     "vcpu 0 write cr0 action gp value 0x80010039 by rule 0\n"
+		     "vcpu 0 write cr4 action exit value 0x402a0 by rule 1\n"
+		     "vcpu 0 write cr4 action audit value 0x402a4 by rule 2\n"
+		     "vcpu 0 write xcr0 action deny value 0x3 by rule 4\n");
+	kvm_vm_free(vcpu->vm);
+}
+
 static bool read_reg_policy(struct kvm_vm *vm, char *buf, size_t size)
 {
 	char path[64];
@@ -205,6 +242,9 @@ TEST(debugfs)
 		ignore(0xdeadbee0, UINT32_MAX, 0x5555),
 		masked(0x277, 1ull << 63, KVM_X86_REG_RULE_ALLOW),
 		range_rule(0, 0x7ff, READ, KVM_X86_REG_RULE_IGNORE_UNKNOWN),
+		control_rule(MOV_CR0, 0, KVM_X86_REG_RULE_GP),
+		control_rule(MOV_CR4, X86_CR4_SMEP, KVM_X86_REG_RULE_EXIT),
+		control_rule(XSETBV, XFEATURE_MASK_SSE, KVM_X86_REG_RULE_AUDIT),
 	};
 	struct kvm_x86_reg_rules head = rules_head(rules, ARRAY_SIZE(rules),
 						   KVM_X86_REG_RULE_AUDIT);
@@ -222,7 +262,10 @@ TEST(debugfs)
 			  "0: 0x0000008b-0x0000008b r exit\n"
 			  "1: 0xdeadbee0-0xffffffff rw ignore value 0x5555\n"
 			  "2: 0x00000277-0x00000277 w allow mask 0x8000000000000000\n"
-			  "3: 0x00000000-0x000007ff r ignore-unknown value 0xfedcba9876543210\n");
+			  "3: 0x00000000-0x000007ff r ignore-unknown value 0xfedcba9876543210\n"
+			  "4: cr0 w gp\n"
+			  "5: cr4 w exit mask 0x100000\n"
+			  "6: xcr0 w audit mask 0x2\n");
 
 	set_filter(vm, filter);
 	set_default(vm, KVM_X86_REG_RULE_GP);
