@@ -31,9 +31,20 @@ const struct fuzz_case_info fuzz_cases[NR_CASES] = {
 	[CASE_MASK_MATCHES]	= { "mask-matches", "the write changes what the rule is about" },
 	[CASE_MASK_SPARES]	= { "mask-spares", "the write does not" },
 	[CASE_MASK_UNREADABLE]	= { "mask-unreadable", "the rule matches what cannot be read" },
+	[CASE_CONTROL_ALLOW]	= { "control-allow", "as without rules" },
+	[CASE_CONTROL_SPARES]	= { "control-spares", "no rule is about what the write changes" },
+	[CASE_CONTROL_REFUSE]	= { "control-refuse", "#GP" },
+	[CASE_CONTROL_EXIT]	= { "control-exit", "an exit" },
+	[CASE_CONTROL_AUDIT]	= { "control-audit", "as without rules, but counted" },
+	[CASE_CONTROL_REPLACED]	= { "control-replaced", "userspace has another value written" },
+	[CASE_CONTROL_FAIL_CLOSED] = { "control-fail-closed",
+				       "#GP for an exit that is not answered" },
+	[CASE_CONTROL_INVALID]	= { "control-invalid", "#GP for what the rules allow" },
 	[CASE_SET_REFUSED]	= { "rules-refused", "the list before stays in force" },
 	[CASE_MASKS_OVERLAP]	= { "masks-overlap",
-				    "E2BIG: too many rules with a mask for a register" },
+				    "E2BIG: too many rules with a mask for an MSR" },
+	[CASE_CONTROLS_CROWD]	= { "controls-crowd",
+				    "E2BIG: too many rules for a control register" },
 	[CASE_GET_TOO_SMALL]	= { "get-too-small", "E2BIG, and how many there are" },
 	[CASE_GET_REFUSED]	= { "get-refused", "EINVAL or EFAULT" },
 };
@@ -83,10 +94,24 @@ static bool is_mapped(enum fuzz_place place)
 	return place == ROOMY || place == AT_END;
 }
 
+static bool is_control(const struct kvm_x86_reg_rule *r)
+{
+	enum model_control control;
+
+	for (control = 0; control < MODEL_NR_CONTROLS; control++)
+		if (r->space == model_controls[control].space &&
+		    r->first == model_controls[control].index && r->last == r->first)
+			return true;
+	return false;
+}
+
 bool fuzz_is_malformed(const struct kvm_x86_reg_rule *r)
 {
-	if (r->space != KVM_X86_REG_RULE_MSR || r->pad || r->first > r->last)
+	if (r->pad || r->first > r->last)
 		return true;
+	if (r->space != KVM_X86_REG_RULE_MSR)
+		return !is_control(r) || r->access != WR || r->action >= NR_ACTIONS ||
+		       model_has_value(r->action) || r->value;
 	if (r->access < 1 || r->access > (RD | WR) || r->action >= NR_ACTIONS)
 		return true;
 	if (r->mask && r->access != WR)
@@ -127,7 +152,7 @@ struct fuzz_errors fuzz_rules_errors(const struct fuzz_rules *rules)
 	check(&errors, RULES_UNREADABLE, head->nr_rules && !is_mapped(rules->rules_place));
 	for (i = 0; i < list.nr; i++)
 		check(&errors, RULE_MALFORMED, fuzz_is_malformed(&rules->rules[i]));
-	check(&errors, MASKS_OVERLAP, model_overlaps(&list));
+	check(&errors, MASKS_OVERLAP, model_overlaps(&list) || model_crowds(&list));
 	return errors;
 }
 

@@ -246,6 +246,31 @@ static void make_rule(struct kvm_x86_reg_rule *rule, __u32 before)
 		rule->value = any_value();
 }
 
+/* For one of @nr control registers, from @first on */
+static void make_control_rule(struct kvm_x86_reg_rule *rule, enum model_control first,
+			      unsigned int nr)
+{
+	static const __u8 actions[] = {
+		KVM_X86_REG_RULE_ALLOW, KVM_X86_REG_RULE_ALLOW, KVM_X86_REG_RULE_DENY,
+		KVM_X86_REG_RULE_GP, KVM_X86_REG_RULE_EXIT, KVM_X86_REG_RULE_EXIT,
+		KVM_X86_REG_RULE_AUDIT,
+	};
+	const enum model_control control = first + below(nr);
+
+	*rule = (struct kvm_x86_reg_rule) {
+		.space = model_controls[control].space,
+		.access = WR,
+		.action = pick(actions),
+		.first = model_controls[control].index,
+		.last = model_controls[control].index,
+	};
+	if (!one_in(4))
+		rule->mask = one_in(4) ? random_mask() :
+			     fuzz_control_bits(control) | fuzz_control_bits(control);
+	if (rule->mask && one_in(6))
+		rule->mask = ~rule->mask;
+}
+
 static __u32 random_count(void)
 {
 	if (one_in(12))
@@ -260,8 +285,13 @@ static void make_list(struct fuzz_rules *rules, __u32 nr)
 	__u32 i;
 
 	rules->head.nr_rules = nr;
-	for (i = 0; i < nr; i++)
-		make_rule(&rules->rules[i], i ? rules->rules[i - 1].first : 0);
+	for (i = 0; i < nr; i++) {
+		/* In a long list, a third would be too many. */
+		if (one_in(nr < 48 ? 3 : nr / 16))
+			make_control_rule(&rules->rules[i], 0, MODEL_NR_CONTROLS);
+		else
+			make_rule(&rules->rules[i], i ? rules->rules[i - 1].first : 0);
+	}
 }
 
 /*
@@ -287,6 +317,18 @@ static void make_overlapping(struct fuzz_rules *rules, bool sure)
 		};
 }
 
+/* Rules for a control register: too many if @sure, otherwise perhaps; and for others */
+static void make_crowded(struct fuzz_rules *rules, bool sure)
+{
+	const enum model_control control = below(MODEL_NR_CONTROLS);
+	const __u32 nr = sure ? MAX_MASKED + 1 + below(8) : MAX_MASKED - 1 + below(3);
+	__u32 i;
+
+	make_list(rules, below(16));
+	for (i = 0; i < nr; i++)
+		make_control_rule(&rules->rules[rules->head.nr_rules++], control, 1);
+}
+
 static void corrupt_head(struct kvm_x86_reg_rules *head)
 {
 	__u32 *const fields[] = {
@@ -297,10 +339,40 @@ static void corrupt_head(struct kvm_x86_reg_rules *head)
 	corrupt(pick(fields), sizeof(__u32));
 }
 
+/* Another register, more of them, reads, and actions that only MSRs have */
+static void corrupt_control(struct kvm_x86_reg_rule *rule)
+{
+	switch (below(5)) {
+	case 0:
+		rule->first = one_in(2) ? below(10) : random64();
+		rule->last = rule->first;
+		break;
+	case 1:
+		rule->last = one_in(2) ? 4 : random64();
+		break;
+	case 2:
+		rule->access = below(4);
+		rule->mask = 0;
+		break;
+	case 3:
+		rule->action = KVM_X86_REG_RULE_IGNORE + below(3);
+		break;
+	default:
+		rule->value = any_value();
+	}
+}
+
 /* Each thing that KVM checks, a byte of any, or all of them */
 static void corrupt_rule(struct kvm_x86_reg_rule *rule)
 {
 	unsigned int i;
+
+	if (one_in(4)) {
+		if (rule->space == KVM_X86_REG_RULE_MSR)
+			make_control_rule(rule, 0, MODEL_NR_CONTROLS);
+		corrupt_control(rule);
+		return;
+	}
 
 	switch (below(11)) {
 	case 0:
@@ -366,7 +438,10 @@ static void break_rules(struct fuzz_rules *rules, enum fuzz_error error)
 		rules->rules_place = unreadable();
 		break;
 	case MASKS_OVERLAP:
-		make_overlapping(rules, true);
+		if (one_in(2))
+			make_overlapping(rules, true);
+		else
+			make_crowded(rules, true);
 		break;
 	default:
 		rule = some_rule(rules);
@@ -398,7 +473,10 @@ void fuzz_make_rules(struct fuzz_rules *rules)
 	rules->head.flags = one_in(3) ? KVM_X86_REG_RULES_FAIL_CLOSED : 0;
 	rules->head.msr_default = one_in(2) ? KVM_X86_REG_RULE_ALLOW : below(NR_ACTIONS);
 	if (one_in(24)) {
-		make_overlapping(rules, false);
+		if (one_in(2))
+			make_overlapping(rules, false);
+		else
+			make_crowded(rules, false);
 		return;
 	}
 	if (crossed && nr < 4)		/* room for two malformed rules */

@@ -201,4 +201,6 @@ void fuzz_make_round(struct fuzz_round *round, unsigned long long seed, unsigned
 	round->reasons = random_reasons();
 	for (i = 0; i < FUZZ_ACCESSES; i++)
 		make_access(round, i);
+	for (i = 0; i < FUZZ_WRITES; i++)
+		fuzz_make_write(&round->writes[i]);
 }

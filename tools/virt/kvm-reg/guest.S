@@ -5,9 +5,13 @@
  * In:  ECX  the MSR
  *      EDX:EAX  the value to write, or, for a read, what remains if it faults
  *      ESI  how many accesses to make
+ *      EDI  how many bytes the instruction has that a #GP is to skip
  * Out: EDX:EAX  the value read
  *      ESI  0
  *      GUEST_FAULTS  how many of the accesses took #GP
+ *
+ * Writes to control registers invert the bits of EBX in EAX before each, but CLTS: it
+ * comes after a MOV of EAX to CR0.
  *
  * guest_emulated_* have KVM's emulator make the accesses: KVM takes the prefix
  * for itself if its parameter force_emulation_prefix is on, else it is a #UD.
@@ -31,6 +35,7 @@
 	.section .rodata
 	.globl guest_begin, guest_rdmsr, guest_wrmsr, guest_emulated_rdmsr
 	.globl guest_emulated_wrmsr, guest_gp, guest_lost, guest_end
+	.globl guest_mov_cr0, guest_mov_cr4, guest_clts, guest_xsetbv
 	.code16
 
 guest_begin:
@@ -43,10 +48,18 @@ guest_emulated_rdmsr:
 	accesses rdmsr, emulated=1
 guest_emulated_wrmsr:
 	accesses wrmsr, emulated=1
+guest_mov_cr0:
+	accesses "xorl %ebx, %eax; movl %eax, %cr0"
+guest_mov_cr4:
+	accesses "xorl %ebx, %eax; movl %eax, %cr4"
+guest_clts:
+	accesses "movl %eax, %cr0; clts"
+guest_xsetbv:
+	accesses "xorl %ebx, %eax; xsetbv"
 
-/* Vector 13: skip the two bytes of RDMSR or WRMSR.  SP points at the old IP. */
+/* Vector 13: skip the instruction.  SP points at the old IP. */
 guest_gp:
-	addw	$2, (%esp)
+	addw	%di, (%esp)
 	incl	GUEST_FAULTS
 	iretw
 

@@ -3,6 +3,13 @@
 
 #include "model.h"
 
+const struct model_control_info model_controls[MODEL_NR_CONTROLS] = {
+	/* PE, MP, EM, TS, NE; WP, AM; NW, CD, PG: neither ET nor what is reserved */
+	[MODEL_CR0]	= { KVM_X86_REG_RULE_CR, 0, 0x2f | 0x50000 | 0xe0000000 },
+	[MODEL_CR4]	= { KVM_X86_REG_RULE_CR, 4, ~0ULL },
+	[MODEL_XCR0]	= { KVM_X86_REG_RULE_XCR, 0, ~0ULL },
+};
+
 unsigned int model_next(const struct model_list *list, unsigned int rule, __u32 index,
 			unsigned int access)
 {
@@ -10,7 +17,8 @@ unsigned int model_next(const struct model_list *list, unsigned int rule, __u32 
 
 	for (; rule < list->nr; rule++) {
 		r = &list->rules[rule];
-		if (r->access & access && r->first <= index && index <= r->last)
+		if (r->space == KVM_X86_REG_RULE_MSR && r->access & access &&
+		    r->first <= index && index <= r->last)
 			break;
 	}
 	return rule;
@@ -89,7 +97,7 @@ bool model_overlaps(const struct model_list *rules)
 
 	for (i = 0; i < rules->nr; i++) {
 		r = &rules->rules[i];
-		if (!r->mask)
+		if (!r->mask || r->space != KVM_X86_REG_RULE_MSR)
 			continue;
 		ends[nr++] = (struct end) { r->first, 1 };
 		ends[nr++] = (struct end) { r->last + 1ULL, -1 };
@@ -100,4 +108,57 @@ bool model_overlaps(const struct model_list *rules)
 		most = over > most ? over : most;
 	}
 	return most > MAX_MASKED;
+}
+
+static bool is_for(const struct kvm_x86_reg_rule *rule, enum model_control control)
+{
+	return rule->space == model_controls[control].space &&
+	       rule->first == model_controls[control].index;
+}
+
+unsigned int model_find_control(const struct model_list *rules, enum model_control control,
+				__u64 changed)
+{
+	const struct kvm_x86_reg_rule *r;
+	unsigned int rule;
+
+	changed &= model_controls[control].bits;
+	for (rule = 0; rule < rules->nr; rule++) {
+		r = &rules->rules[rule];
+		if (is_for(r, control) && (r->mask ? r->mask & changed : changed))
+			break;
+	}
+	return rule;
+}
+
+unsigned int model_decide_control(const struct model_list *rules, enum model_control control,
+				  __u64 changed)
+{
+	const unsigned int rule = model_find_control(rules, control, changed);
+
+	return rule < rules->nr ? rules->rules[rule].action : KVM_X86_REG_RULE_ALLOW;
+}
+
+__u64 model_guarded(const struct model_list *rules, enum model_control control)
+{
+	__u64 guarded = 0;
+	unsigned int bit;
+
+	for (bit = 0; bit < 64; bit++)
+		if (model_decide_control(rules, control, 1ULL << bit) != KVM_X86_REG_RULE_ALLOW)
+			guarded |= 1ULL << bit;
+	return guarded;
+}
+
+bool model_crowds(const struct model_list *rules)
+{
+	unsigned int i, nr[MODEL_NR_CONTROLS] = { };
+	enum model_control control;
+	bool crowded = false;
+
+	for (i = 0; i < rules->nr; i++)
+		for (control = 0; control < MODEL_NR_CONTROLS; control++)
+			if (is_for(&rules->rules[i], control))
+				crowded |= ++nr[control] > MAX_MASKED;
+	return crowded;
 }

@@ -14,7 +14,7 @@
 #define WR		KVM_X86_REG_RULE_WRITE
 #define NR_ACTIONS	(KVM_X86_REG_RULE_IGNORE_UNKNOWN + 1)
 
-/* The most rules in a list, with a mask for one register, and ranges in a filter */
+/* The most rules in a list, with a mask for one MSR or for one control register, and ranges */
 #define MAX_RULES	4096
 #define MAX_MASKED	64
 #define MAX_RANGES	16
@@ -23,6 +23,15 @@
 #define X2APIC_LAST	0x8ff
 
 enum { MODEL_RULES, MODEL_FILTER, MODEL_NR_LISTS };
+
+/* The control registers that rules can be for */
+enum model_control { MODEL_CR0, MODEL_CR4, MODEL_XCR0, MODEL_NR_CONTROLS };
+
+extern const struct model_control_info {
+	unsigned int space;
+	__u32 index;
+	__u64 bits;			/* that count if they change */
+} model_controls[MODEL_NR_CONTROLS];
 
 /* All zero, it allows everything.  The ranges of a filter are rules that deny. */
 struct model_list {
@@ -50,8 +59,19 @@ struct model_decision model_decide(const struct model_list *lists, __u32 index,
 
 /* Does a mask decide on writes of the register, unless a rule without one comes first? */
 bool model_compares(const struct model_list *rules, __u32 index);
-/* Are there more rules with a mask for a register than there may be? */
+/* Are there more rules with a mask for an MSR than there may be? */
 bool model_overlaps(const struct model_list *rules);
+
+/* The first rule that matches a write that changes these bits; the list's nr if none does */
+unsigned int model_find_control(const struct model_list *rules, enum model_control control,
+				__u64 changed);
+/* The action for such a write, ALLOW if no rule matches */
+unsigned int model_decide_control(const struct model_list *rules, enum model_control control,
+				  __u64 changed);
+/* The bits of which a change alone is not plainly allowed */
+__u64 model_guarded(const struct model_list *rules, enum model_control control);
+/* Are there more rules for a control register than there may be? */
+bool model_crowds(const struct model_list *rules);
 
 /* Does an access take place, as far as this action goes, if KVM knows the register? */
 static inline bool model_performs(unsigned int action)

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * What MSR accesses, and policies on them, cost.
+ * What accesses to MSRs and control registers, and policies on them, cost.
  *
  * Under "qemu -accel tcg,thread=single -icount shift=0,sleep=off -smp 1", where
  * CLOCK_MONOTONIC advances by one nanosecond per instruction, the results are
@@ -65,6 +65,18 @@
 
 /* What the VMM answers to a read, or a rule does, unlike anything KVM would */
 #define ANSWER			0x0123456789abcdefULL
+
+#define CR0_TS			(1u << 3)
+#define CR0_ET			(1u << 4)	/* always set */
+#define CR0_WP			(1u << 16)
+#define CR4_PGE			(1u << 7)
+#define CR4_UMIP		(1u << 11)
+#define CR4_OSXSAVE		(1u << 18)
+#define CR4_SMEP		(1u << 20)
+#define CR4_SMAP		(1u << 21)
+#define XCR0_X87		(1u << 0)	/* always set */
+#define XCR0_SSE		(1u << 1)
+#define XCR0_YMM		(1u << 2)
 
 #define POLICY_FILE		"/sys/kernel/debug/kvm/%d-%d/reg_policy"
 
@@ -195,6 +207,42 @@ static const struct target targets[] = {
 	{ .index = SYSENTER_CS, .passed_through = true, .allowed_only = true },
 };
 
+/*
+ * Writes to a control register, to measure.  Without CR0.CD and CR0.NW, which a reset sets:
+ * KVM hides them from AMD processors, and hence intercepts all accesses to CR0.
+ */
+struct control {
+	const char *name;
+	enum vmm_control insn;
+	__u32 bit;		/* that changes, back and forth */
+	struct vmm_controls before;
+	__u16 space;		/* of a rule for the register */
+	__u32 index;
+};
+
+static const struct control controls[] = {
+	{ "mov-cr0-ts-", VMM_MOV_CR0, CR0_TS, { .cr0 = CR0_ET }, KVM_X86_REG_RULE_CR, 0 },
+	{ "mov-cr0-clts-", VMM_CLTS, CR0_TS, { .cr0 = CR0_ET | CR0_TS }, KVM_X86_REG_RULE_CR, 0 },
+	{ "mov-cr4-pge-", VMM_MOV_CR4, CR4_PGE, { .cr0 = CR0_ET }, KVM_X86_REG_RULE_CR, 4 },
+	{ "xsetbv-sse-", VMM_XSETBV, XCR0_SSE, { CR0_ET, CR4_OSXSAVE, XCR0_X87 },
+	  KVM_X86_REG_RULE_XCR, 0 },
+};
+
+/* What rules have to say on such writes */
+struct verdict {
+	const char *name;
+	bool pins_others;	/* i.e. other bits of all control registers */
+	enum fate fate;
+};
+
+static const struct verdict verdicts[] = {
+	{ "no-policy", .fate = EMULATED },
+	{ "allow-msr-rule", .fate = EMULATED },
+	{ "allow-pinned-bits", .pins_others = true, .fate = EMULATED },
+	{ "gp-pinned-bit", .fate = FAULTS },
+	{ "exit-pinned-bit", .fate = EXITS },
+};
+
 /* Pauses make a difference to the unpatched kernel, hence to filters only. */
 #define INSTALLED_AFTER_PAUSE	(1 << RANGE_1 | 1 << FULL_RANGES_16)
 #define INSTALLED		(INSTALLED_AFTER_PAUSE | SOME_RULES)
@@ -258,7 +306,7 @@ static struct kvm_x86_reg_rules list;
 static const char usage[] =
 	"Usage: msr-bench [OPTION]... [NAME]...\n"
 	"\n"
-	"Print what MSR accesses by a guest, and policies on them, cost: NAME<TAB>COST, a\n"
+	"Print what register accesses by a guest, and policies on them, cost: NAME<TAB>COST, a\n"
 	"line each.  A NAME may be a shell pattern, such as 'rdmsr-*'; without any, all\n"
 	"run.  COST is '-' for what this kernel does not have.\n"
 	"\n"
@@ -281,6 +329,11 @@ static const char usage[] =
 	"MSR as there may be.\n"
 	"Ranges allow if they do not have the MSR.  KVM does not know MSR 0x20000: where it\n"
 	"is allowed, it is a #GP all the same; ignore-unknown ignores it, and allows others.\n"
+	"\n"
+	"mov-*, xsetbv-*: a write to a control register that changes one bit, back and forth,\n"
+	"or, for clts, sets and clears it.  allow: with a rule on an MSR, or with rules that\n"
+	"pin other bits of CR0, CR4 and XCR0; gp, exit: with a rule that pins the bit.  The\n"
+	"VMM approves exits.  '-' also if an emulator does not intercept XSETBV.\n"
 	"\n"
 	"install-*, replace-*: setting a filter or a list of rules that refuses one MSR, in\n"
 	"a new VM or in one with a policy of that size: the mean of all.  They follow each\n"
@@ -379,17 +432,40 @@ static void set_policy(struct vmm *vm, const struct size *size)
 		vmm_set_msr_filter(vm, &filter);
 }
 
+/* Accesses to measure, and what is to become of them */
+struct accesses {
+	const char *name;
+	const struct target *target;
+	enum fate fate;
+	__u64 answer;		/* of a read that KVM does not perform */
+	const struct control *control;	/* instead of @target */
+};
+
+/* Approve, but let CR0.TS stay set: the MOV before the next CLTS must not exit as well. */
+static void answer_write(struct vmm_vcpu *vcpu, const struct accesses *a)
+{
+	struct vmm_reg_write *write = vmm_reg_write(vcpu);
+
+	if (a->control->insn == VMM_CLTS)
+		write->data = write->old;
+	write->error = 0;
+}
+
 /* Run the guest to its end and return how often it exited to userspace. */
-static unsigned int run_accesses(struct vmm_vcpu *vcpu)
+static unsigned int run_accesses(struct vmm_vcpu *vcpu, const struct accesses *a)
 {
 	struct kvm_run *run = vcpu->run;
 	unsigned int exits = 0;
 
 	while (vmm_run(vcpu)) {
+		exits++;
+		if (run->exit_reason == KVM_EXIT_X86_REG_WRITE) {
+			answer_write(vcpu, a);
+			continue;
+		}
 		run->msr.error = 0;
 		if (run->exit_reason == KVM_EXIT_X86_RDMSR)
 			run->msr.data = ANSWER;
-		exits++;
 	}
 	return exits;
 }
@@ -401,24 +477,41 @@ static void check_count(const char *name, const char *what, __u64 got, __u64 wan
 			 name, got, what, want);
 }
 
-/* Interrupts make VM-exits as well, but few; hardware's own accesses make none. */
-static void check_vm_exits(const char *name, __u64 exits, __u32 times, enum fate fate)
+/*
+ * Interrupts make VM-exits as well, but few; hardware's own accesses make none.  If CLTS
+ * makes one, the MOV before it may.
+ */
+static void check_vm_exits(const struct accesses *a, __u64 exits, __u32 times)
 {
-	const __u64 least = fate == PASSED_THROUGH ? 0 : times;
-	const __u64 most = least + times / 4 + 10;
+	const __u64 least = a->fate == PASSED_THROUGH ? 0 : times;
+	const bool twice = a->control && a->control->insn == VMM_CLTS;
+	const __u64 most = least * (twice ? 2 : 1) + times / 4 + 10;
 
 	if (exits < least || exits > most)
 		vmm_fail("%s: %llu VM-exits, not %llu to %llu: KVM does not do what the name says",
-			 name, exits, least, most);
+			 a->name, exits, least, most);
 }
 
-/* Accesses to measure, and what is to become of them */
-struct accesses {
-	const char *name;
-	const struct target *target;
-	enum fate fate;
-	__u64 answer;		/* of a read that KVM does not perform */
-};
+/* Run, check what became of the accesses, but for values, and return what they cost. */
+static __u64 time_run(struct vmm *vm, struct vmm_vcpu *vcpu, const struct accesses *a,
+		      const struct vmm_access *access)
+{
+	const __u32 times = access->times;
+	unsigned int exits;
+	__u64 start, cost, vm_exits;
+
+	vmm_start(vm, vcpu, access);
+	vm_exits = vmm_stat(vcpu, "exits");
+	start = now();
+	exits = run_accesses(vcpu, a);
+	cost = now() - start;
+
+	check_vm_exits(a, vmm_stat(vcpu, "exits") - vm_exits, times);
+	check_count(a->name, "exits to userspace", exits, a->fate == EXITS ? times : 0);
+	check_count(a->name, "accesses missing", vmm_left(vcpu), 0);
+	check_count(a->name, "#GPs", vmm_faults(vm), a->fate == FAULTS ? times : 0);
+	return cost;
+}
 
 /* Make @times accesses, check what became of them, and return what they cost. */
 static __u64 time_accesses(struct vmm *vm, struct vmm_vcpu *vcpu, const struct accesses *a,
@@ -433,22 +526,82 @@ static __u64 time_accesses(struct vmm *vm, struct vmm_vcpu *vcpu, const struct a
 		.value = t->write && performed ? t->value : ~t->value,
 		.times = times,
 	};
-	unsigned int exits;
-	__u64 start, cost, vm_exits;
+	const __u64 cost = time_run(vm, vcpu, a, &access);
 
-	vmm_start(vm, vcpu, &access);
-	vm_exits = vmm_stat(vcpu, "exits");
-	start = now();
-	exits = run_accesses(vcpu);
-	cost = now() - start;
-
-	check_vm_exits(a->name, vmm_stat(vcpu, "exits") - vm_exits, times, a->fate);
-	check_count(a->name, "exits to userspace", exits, a->fate == EXITS ? times : 0);
-	check_count(a->name, "accesses missing", vmm_left(vcpu), 0);
-	check_count(a->name, "#GPs", vmm_faults(vm), a->fate == FAULTS ? times : 0);
 	if (!t->write && a->fate != FAULTS)
 		check_count(a->name, "read", vmm_value(vcpu), performed ? t->value : a->answer);
 	return cost;
+}
+
+static __u64 control_value(const struct control *c, const struct vmm_controls *values)
+{
+	switch (c->insn) {
+	case VMM_MOV_CR4:
+		return values->cr4;
+	case VMM_XSETBV:
+		return values->xcr0;
+	default:
+		return values->cr0;
+	}
+}
+
+/*
+ * Writes that change the bit back and forth; or, if they are refused, that would change
+ * it; or CLTS, each with the bit set before.
+ */
+static struct vmm_access control_access(const struct accesses *a, __u32 times)
+{
+	const struct control *c = a->control;
+	struct vmm_access access = {
+		.control = c->insn,
+		.value = control_value(c, &c->before),
+		.times = times,
+	};
+
+	if (c->insn != VMM_CLTS && a->fate == FAULTS)
+		access.value ^= c->bit;
+	else if (c->insn != VMM_CLTS)
+		access.toggle = c->bit;
+	return access;
+}
+
+/* Does the bit differ from what it was before? */
+static bool control_changes(const struct accesses *a, __u32 times)
+{
+	if (a->control->insn == VMM_CLTS)
+		return a->fate == EMULATED || a->fate == PASSED_THROUGH;
+	return a->fate != FAULTS && times % 2;
+}
+
+static __u64 control_now(struct vmm_vcpu *vcpu, const struct control *c)
+{
+	const struct vmm_controls controls = vmm_get_controls(vcpu);
+
+	return control_value(c, &controls);
+}
+
+/* As time_accesses(), for control registers.  KVM cannot read what it does not see. */
+static __u64 time_writes(struct vmm *vm, struct vmm_vcpu *vcpu, const struct accesses *a,
+			 __u32 times)
+{
+	const struct control *c = a->control;
+	const __u64 before = control_value(c, &c->before);
+	const struct vmm_access access = control_access(a, times);
+	__u64 cost;
+
+	vmm_set_controls(vcpu, &c->before);
+	cost = time_run(vm, vcpu, a, &access);
+	if (c->insn != VMM_XSETBV || a->fate != PASSED_THROUGH)
+		check_count(a->name, "in the register", control_now(vcpu, c),
+			    control_changes(a, times) ? before ^ c->bit : before);
+	return cost;
+}
+
+static __u64 time_batch(struct vmm *vm, const struct accesses *a, __u32 times)
+{
+	struct vmm_vcpu *vcpu = &vm->vcpus[0];
+
+	return a->control ? time_writes(vm, vcpu, a, times) : time_accesses(vm, vcpu, a, times);
 }
 
 /* The least that @times accesses cost, of many tries */
@@ -458,7 +611,7 @@ static __u64 least_cost(struct vmm *vm, const struct accesses *a, __u32 times)
 	int i;
 
 	for (i = 0; i < NR_BATCHES; i++) {
-		cost = time_accesses(vm, &vm->vcpus[0], a, times);
+		cost = time_batch(vm, a, times);
 		if (cost < least)
 			least = cost;
 	}
@@ -480,7 +633,7 @@ static void measure_accesses(struct vmm *vm, const struct accesses *a)
 	const __u32 times = nr_accesses * (a->fate == PASSED_THROUGH ? PASSED_THROUGH_FACTOR : 1);
 	__u64 one, all;
 
-	time_accesses(vm, &vm->vcpus[0], a, WARM_UP_ACCESSES);
+	time_batch(vm, a, WARM_UP_ACCESSES);
 	one = least_cost(vm, a, 1);
 	all = least_cost(vm, a, times + 1);
 	if (all < one)
@@ -510,6 +663,71 @@ static void measure_effect(const char *name, const struct target *t, const struc
 		set_policy(&vm, size);
 	if (effect->exits && !size->rules)
 		vmm_set_msr_exits(&vm, KVM_MSR_EXIT_REASON_FILTER);
+	measure_accesses(&vm, &a);
+	vmm_destroy(&vm);
+}
+
+/* Append a rule to the list: on writes that change one of @bits, or if 0, on all */
+static void add_rule(__u16 space, __u32 index, __u64 bits, __u8 action)
+{
+	rules[list.nr_rules++] = (struct kvm_x86_reg_rule) {
+		.space = space,
+		.access = WR,
+		.action = action,
+		.first = index,
+		.last = index,
+		.mask = bits,
+	};
+}
+
+static void set_control_rules(struct vmm *vm, const struct control *c, const struct verdict *v)
+{
+	const __u8 action = v->fate == EXITS ? KVM_X86_REG_RULE_EXIT : KVM_X86_REG_RULE_GP;
+
+	list = (struct kvm_x86_reg_rules) { .rules = (unsigned long)rules };
+	if (v->pins_others) {
+		add_rule(KVM_X86_REG_RULE_CR, 0, CR0_WP, action);
+		add_rule(KVM_X86_REG_RULE_CR, 4, CR4_SMEP | CR4_SMAP | CR4_UMIP, action);
+		add_rule(KVM_X86_REG_RULE_XCR, 0, XCR0_YMM, action);
+	} else if (v->fate == EMULATED) {
+		add_rule(KVM_X86_REG_RULE_MSR, CR_PAT, 0, action);
+	} else {
+		add_rule(c->space, c->index, c->bit, action);
+	}
+	vmm_set_reg_rules(vm, &list);
+}
+
+/* Does KVM, as it is now, see the writes? */
+static bool control_exits(struct vmm *vm, const struct control *c)
+{
+	const struct accesses a = { .control = c };
+	const struct vmm_access access = control_access(&a, WARM_UP_ACCESSES);
+	struct vmm_vcpu *vcpu = &vm->vcpus[0];
+	__u64 exits;
+
+	vmm_set_controls(vcpu, &c->before);
+	vmm_start(vm, vcpu, &access);
+	exits = vmm_stat(vcpu, "exits");
+	run_accesses(vcpu, &a);
+	return vmm_stat(vcpu, "exits") - exits >= WARM_UP_ACCESSES;
+}
+
+static void measure_verdict(const char *name, const struct control *c, const struct verdict *v)
+{
+	struct accesses a = { .name = name, .control = c, .fate = v->fate };
+	struct vmm vm;
+
+	vmm_create_supported(&vm);
+	/* XSETBV always exits, but in emulators that do not intercept it. */
+	if (v->fate != EMULATED && c->insn == VMM_XSETBV && !control_exits(&vm, c)) {
+		printf("%s\t-\n", name);
+		vmm_destroy(&vm);
+		return;
+	}
+	if (v != &verdicts[0])
+		set_control_rules(&vm, c, v);
+	if (v->fate == EMULATED && !control_exits(&vm, c))
+		a.fate = PASSED_THROUGH;
 	measure_accesses(&vm, &a);
 	vmm_destroy(&vm);
 }
@@ -557,7 +775,7 @@ static void stop_running(struct host *host)
 
 static void host_create(struct host *host, const char *name, const struct install *in)
 {
-	const struct accesses a = { name, &refused, EMULATED, 0 };
+	const struct accesses a = { name, &refused, EMULATED, 0, NULL };
 	int i;
 
 	*host = (struct host) { .name = name, .in = in };
@@ -572,7 +790,7 @@ static void host_create(struct host *host, const char *name, const struct instal
 /* Does the policy that was installed last hold?  An idle vCPU knows. */
 static void host_destroy(struct host *host)
 {
-	const struct accesses a = { host->name, &refused, FAULTS, 0 };
+	const struct accesses a = { host->name, &refused, FAULTS, 0, NULL };
 	struct vmm *vm = &host->vm;
 
 	if (!host->in->nr_idle)
@@ -703,30 +921,35 @@ static bool is_chosen(const char *name)
 	return *pattern || pattern == patterns;
 }
 
+/* Likewise, and does this kernel have it?  If not, or with --list, print that. */
+static bool is_to_measure(const char *name, bool needs_rules)
+{
+	if (!is_chosen(name))
+		return false;
+
+	nr_chosen++;
+	if (list_only)
+		puts(name);
+	else if (needs_rules && vmm_max_reg_rules() < MAX_RULES)
+		printf("%s\t-\n", name);
+	else
+		return true;
+	return false;
+}
+
 /*
  * The next of the @wanted sizes after @size to measure, and the measurement's name; NULL
- * after the last.  With --list, print the names only.
+ * after the last.
  */
 static const struct size *next_size(const struct size *size, unsigned int wanted,
 				    const char *prefix, char name[64])
 {
-	bool needs_rules;
-
 	for (size = size ? size + 1 : sizes; size < sizes + NR_SIZES; size++) {
 		if (!(wanted & 1 << (size - sizes)))
 			continue;
 		snprintf(name, 64, "%s%s", prefix, size->name);
-		if (!is_chosen(name))
-			continue;
-
-		nr_chosen++;
 		/* The file in debugfs came with the rules, and shows filters as well. */
-		needs_rules = size->rules || !strcmp(prefix, "bytes-");
-		if (list_only)
-			puts(name);
-		else if (needs_rules && vmm_max_reg_rules() < MAX_RULES)
-			printf("%s\t-\n", name);
-		else
+		if (is_to_measure(name, size->rules || !strcmp(prefix, "bytes-")))
 			return size;
 	}
 	return NULL;
@@ -757,6 +980,18 @@ static void measure_installs(const struct install *in)
 		measure_install(name, in, size);
 }
 
+static void measure_control(const struct control *c)
+{
+	const struct verdict *v;
+	char name[64];
+
+	for (v = verdicts; v < verdicts + ARRAY_SIZE(verdicts); v++) {
+		snprintf(name, sizeof(name), "%s%s", c->name, v->name);
+		if (is_to_measure(name, v != &verdicts[0]))
+			measure_verdict(name, c, v);
+	}
+}
+
 int main(int argc, char **argv)
 {
 	const struct size *size = NULL;
@@ -770,6 +1005,8 @@ int main(int argc, char **argv)
 
 	for (i = 0; i < ARRAY_SIZE(targets); i++)
 		measure_target(&targets[i]);
+	for (i = 0; i < ARRAY_SIZE(controls); i++)
+		measure_control(&controls[i]);
 	for (i = 0; i < ARRAY_SIZE(installs); i++)
 		measure_installs(&installs[i]);
 	while ((size = next_size(size, INSTALLED_AT_FIRST, "bytes-", name)))

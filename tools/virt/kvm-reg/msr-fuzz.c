@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * Random MSR filters and register rules, and random accesses by a guest under each:
- * what KVM makes of them.
+ * Random MSR filters and register rules, and random accesses by a guest under each, to
+ * MSRs and to control registers: what KVM makes of them.
  *
  * What happens follows from the seed alone.  Every other VM has filters only: two
  * kernels' outcomes are to be compared.  Where the series closes a weakness, the
@@ -11,7 +11,8 @@
  * The other VMs have rules as well, which the unpatched kernel does not know.  There,
  * a model says what becomes of each access.  Beside the VM stands its twin, without
  * rules and filters, whose guest makes only the accesses that the model lets through:
- * it shows what these come to, and what an MSR holds that is about to be written.
+ * it shows what these come to, and what an MSR holds that is about to be written.  Both
+ * VMs' control registers are to be the same after each write.
  */
 #define _GNU_SOURCE
 #include <cpuid.h>
@@ -409,8 +410,59 @@ static void do_ruled_access(struct lane *lane, const struct fuzz_access *a, stru
 	t->cases[CASE_FAIL_CLOSED] += known.error && a->answer == LEAVE;
 }
 
+static void count_write(const struct fuzz_write *w, const struct model_list *list,
+			unsigned int action, const struct fuzz_written *o, struct tally *t)
+{
+	static const enum fuzz_case cases[] = {
+		[KVM_X86_REG_RULE_ALLOW]	= CASE_CONTROL_ALLOW,
+		[KVM_X86_REG_RULE_DENY]	= CASE_CONTROL_REFUSE,
+		[KVM_X86_REG_RULE_GP]	= CASE_CONTROL_REFUSE,
+		[KVM_X86_REG_RULE_EXIT]	= CASE_CONTROL_EXIT,
+		[KVM_X86_REG_RULE_AUDIT]	= CASE_CONTROL_AUDIT,
+	};
+	const __u64 changed = w->old ^ w->data;
+
+	if (model_find_control(list, w->control, changed) < list->nr)
+		t->cases[cases[action]]++;
+	else if (model_find_control(list, w->control, ~0ULL) < list->nr)
+		t->cases[CASE_CONTROL_SPARES]++;
+	t->cases[CASE_CONTROL_INVALID] += model_performs(action) && o->gp;
+	t->cases[CASE_CONTROL_REPLACED] += o->exited && w->answer == PERFORM && w->replace;
+	t->cases[CASE_CONTROL_FAIL_CLOSED] += o->exit.error && w->answer == LEAVE;
+}
+
+/* Filters do nothing to control registers: both kernels' outcomes are compared. */
+static void do_write(struct lane *lane, struct fuzz_write w, struct tally *t)
+{
+	const struct fuzz_rules *rules = lane->has_rules ? &lane->rules : NULL;
+	const struct model_list list = rules ? fuzz_list(rules) : (struct model_list) { };
+	const bool fail_closed = rules && rules->head.flags & KVM_X86_REG_RULES_FAIL_CLOSED;
+	unsigned int action = KVM_X86_REG_RULE_ALLOW;
+	char done[128], seen[384], expected[384] = "";
+	struct fuzz_written o, known;
+
+	fuzz_aim_write(&w, vmm_get_controls(&lane->vm.vcpus[0]),
+		       model_guarded(&list, MODEL_CR0), lane->vmx);
+	if (w.control != MODEL_NR_CONTROLS)
+		action = model_decide_control(&list, w.control, w.old ^ w.data);
+	if (lane->with_rules) {
+		known = fuzz_expect_write(&lane->twin, &w, action, fail_closed);
+		describe_written(&known, expected, sizeof(expected));
+	}
+	o = fuzz_write(&lane->vm, &w);
+	describe_write(&w, done, sizeof(done));
+	describe_written(&o, seen, sizeof(seen));
+	note(t, done, seen, expected, NO_WEAKNESS,
+	     o.read_cr0 != o.after.cr0 || o.read_cr4 != o.after.cr4);
+	t->accesses++;
+	lane->counted += action != KVM_X86_REG_RULE_ALLOW;
+	if (rules && w.control != MODEL_NR_CONTROLS)
+		count_write(&w, &list, action, &known, t);
+}
+
 static void do_rules(struct lane *lane, const struct fuzz_rules *rules, struct tally *t)
 {
+	const struct model_list list = fuzz_list(rules);
 	const struct fuzz_errors errors = fuzz_rules_errors(rules);
 	static char done[DESCRIPTION_SIZE];
 
@@ -419,7 +471,8 @@ static void do_rules(struct lane *lane, const struct fuzz_rules *rules, struct t
 		   NO_WEAKNESS);
 	count_crossings(t, errors);
 	if (errors.first != NO_ERROR) {
-		t->cases[errors.first == MASKS_OVERLAP ? CASE_MASKS_OVERLAP : CASE_SET_REFUSED]++;
+		t->cases[errors.first != MASKS_OVERLAP ? CASE_SET_REFUSED :
+			 model_crowds(&list) ? CASE_CONTROLS_CROWD : CASE_MASKS_OVERLAP]++;
 		return;
 	}
 
@@ -476,6 +529,8 @@ static void run_rules_round(struct lane *lane, const struct fuzz_round *round, s
 	do_get(lane, &round->get, t);
 	for (i = 0; i < FUZZ_ACCESSES; i++)
 		do_ruled_access(lane, &round->accesses[i], t);
+	for (i = 0; i < FUZZ_WRITES; i++)
+		do_write(lane, round->writes[i], t);
 	check_counted(lane, t);
 }
 
@@ -493,6 +548,8 @@ static unsigned int run_round(struct lane *lane, unsigned int number)
 		run_rules_round(lane, &round, &t);
 	for (i = 0; i < FUZZ_ACCESSES && !lane->with_rules; i++)
 		do_access(lane, &round.accesses[i], &t);
+	for (i = 0; i < FUZZ_WRITES && !lane->with_rules; i++)
+		do_write(lane, round.writes[i], &t);
 
 	if (only_round == EVERY_ROUND)
 		print_tally(lane, &t);
@@ -534,6 +591,7 @@ static void create_vm(struct vmm *vm, const struct fuzz_vm *input)
 		vmm_set_hyperv_cpuid(vcpu);
 	if (input->x2apic)
 		enable_x2apic(vcpu);
+	fuzz_load_guest(vm);
 }
 
 static void create_lane(struct lane *lane, unsigned int group)

@@ -13,6 +13,7 @@
 #include "vmm.h"
 
 #define FUZZ_ACCESSES	20		/* in a round */
+#define FUZZ_WRITES	10		/* of control registers, in a round */
 #define FUZZ_GROUP	16		/* rounds that share a VM */
 
 /* The longest bitmap that a range may have, in bytes and in MSRs */
@@ -52,8 +53,17 @@ enum fuzz_case {
 	CASE_MASK_MATCHES,
 	CASE_MASK_SPARES,
 	CASE_MASK_UNREADABLE,
+	CASE_CONTROL_ALLOW,
+	CASE_CONTROL_SPARES,
+	CASE_CONTROL_REFUSE,
+	CASE_CONTROL_EXIT,
+	CASE_CONTROL_AUDIT,
+	CASE_CONTROL_REPLACED,
+	CASE_CONTROL_FAIL_CLOSED,
+	CASE_CONTROL_INVALID,
 	CASE_SET_REFUSED,
 	CASE_MASKS_OVERLAP,
+	CASE_CONTROLS_CROWD,
 	CASE_GET_TOO_SMALL,
 	CASE_GET_REFUSED,
 	NR_CASES,
@@ -157,6 +167,34 @@ struct fuzz_access {
 	__u64 answered;			/* by PERFORM, to a read */
 };
 
+/* What writes a control register; XSETBV also an extended one that KVM does not have */
+enum fuzz_insn { MOV_CR0, LMSW, CLTS, MOV_CR4, XSETBV, NR_INSNS };
+
+struct fuzz_write {
+	enum fuzz_insn insn;
+	bool emulated;
+	__u32 index;			/* of XSETBV */
+	__u64 toggle;			/* what to change in what the register holds */
+	enum fuzz_answer answer;
+	__u64 replace;			/* by PERFORM, what to change in what is written */
+
+	/* Filled in by fuzz_aim_write(); @control is MODEL_NR_CONTROLS for none of them */
+	enum model_control control;
+	__u64 old;
+	__u64 value;			/* in the guest's registers */
+	__u64 data;			/* that the control register is to hold */
+};
+
+/* What became of one */
+struct fuzz_written {
+	bool exited;
+	struct vmm_reg_write exit;
+	bool gp;
+	struct vmm_controls after;
+	__u32 read_cr0;			/* by the guest */
+	__u32 read_cr4;
+};
+
 /* How a VM is made, for a group of rounds */
 struct fuzz_vm {
 	bool irqchip;
@@ -171,6 +209,7 @@ struct fuzz_round {
 	struct fuzz_rules rules;
 	struct fuzz_get get;
 	struct fuzz_access accesses[FUZZ_ACCESSES];
+	struct fuzz_write writes[FUZZ_WRITES];
 };
 
 /*
@@ -200,6 +239,21 @@ void fuzz_repair(struct fuzz_filter *filter);
 /* fuzz-round.c: make the rest up */
 void fuzz_make_vm(struct fuzz_vm *vm, unsigned long long seed, unsigned int group);
 void fuzz_make_round(struct fuzz_round *round, unsigned long long seed, unsigned int number);
+
+/*
+ * fuzz-control.c: writes to control registers.  fuzz_aim_write() is to be called with what
+ * the registers hold, and with the bits of CR0 that rules guard.
+ */
+__u64 fuzz_control_bits(enum model_control control);	/* that are worth a try */
+void fuzz_make_write(struct fuzz_write *w);
+void fuzz_aim_write(struct fuzz_write *w, struct vmm_controls now, __u64 guarded_cr0, bool vmx);
+void fuzz_load_guest(struct vmm *vm);	/* once */
+struct fuzz_written fuzz_write(struct vmm *vm, const struct fuzz_write *w);
+/* What comes of it if rules decide on @action.  What is to be written, the twin writes. */
+struct fuzz_written fuzz_expect_write(struct vmm *twin, const struct fuzz_write *w,
+				      unsigned int action, bool fail_closed);
+void describe_write(const struct fuzz_write *w, char *s, size_t size);
+void describe_written(const struct fuzz_written *o, char *s, size_t size);
 
 /* fuzz-expect.c: what KVM is to make of it */
 bool fuzz_is_malformed(const struct kvm_x86_reg_rule *rule);

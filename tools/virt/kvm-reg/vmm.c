@@ -15,6 +15,7 @@
 #define GP_VECTOR	13
 #define NR_VECTORS	256
 #define RFLAGS_FIXED	0x2	/* bit 1 is always set */
+#define CR4_OSXSAVE	(1u << 18)
 
 /* Below the BIOS, where Intel without unrestricted guest wants three pages */
 #define TSS_ADDRESS	0xfffbd000UL
@@ -128,22 +129,23 @@ static int open_kvm(void)
 	return fd;
 }
 
-/* Each vector is the IP, then the CS, of its handler. */
-static void set_vector(unsigned char *memory, int vector, const unsigned char *handler)
+/* Each vector is the IP, then the CS, of its handler, which is @offset into the code. */
+static void set_vector(unsigned char *memory, int vector, size_t offset)
 {
-	__u16 ip = GUEST_CODE + (handler - guest_begin);
+	__u16 ip = GUEST_CODE + offset;
 
 	memcpy(memory + GUEST_IVT + vector * 4, &ip, sizeof(ip));
 }
 
-static void load_guest(unsigned char *memory)
+void vmm_load(struct vmm *vm, const unsigned char *begin, const unsigned char *end,
+	      const unsigned char *gp, const unsigned char *lost)
 {
 	int vector;
 
-	memcpy(memory + GUEST_CODE, guest_begin, guest_end - guest_begin);
+	memcpy(vm->memory + GUEST_CODE, begin, end - begin);
 	for (vector = 0; vector < NR_VECTORS; vector++)
-		set_vector(memory, vector, guest_lost);
-	set_vector(memory, GP_VECTOR, guest_gp);
+		set_vector(vm->memory, vector, lost - begin);
+	set_vector(vm->memory, GP_VECTOR, gp - begin);
 }
 
 static void add_memory(struct vmm *vm)
@@ -155,7 +157,7 @@ static void add_memory(struct vmm *vm)
 	if (vm->memory == MAP_FAILED)
 		fail_errno("mmap of guest memory", "free some memory");
 
-	load_guest(vm->memory);
+	vmm_load(vm, guest_begin, guest_end, guest_gp, guest_lost);
 	region.userspace_addr = (unsigned long)vm->memory;
 	vmm_ioctl(vm->vm_fd, KVM_SET_USER_MEMORY_REGION, &region, "see dmesg");
 }
@@ -309,6 +311,35 @@ void vmm_set_msr(struct vmm_vcpu *vcpu, __u32 index, __u64 value)
 		vmm_fail("KVM_SET_MSRS: KVM refuses 0x%llx for MSR 0x%08x", value, index);
 }
 
+void vmm_set_controls(struct vmm_vcpu *vcpu, const struct vmm_controls *controls)
+{
+	struct kvm_xcrs xcrs = { .nr_xcrs = 1, .xcrs[0].value = controls->xcr0 };
+	struct kvm_sregs sregs;
+
+	vmm_ioctl(vcpu->fd, KVM_GET_SREGS, &sregs, "see dmesg");
+	sregs.cr0 = controls->cr0;
+	sregs.cr4 = controls->cr4;
+	vmm_ioctl(vcpu->fd, KVM_SET_SREGS, &sregs, "does the vCPU have such bits?");
+	if (controls->cr4 & CR4_OSXSAVE)
+		vmm_ioctl(vcpu->fd, KVM_SET_XCRS, &xcrs, "does the vCPU have such bits?");
+}
+
+struct vmm_controls vmm_get_controls(struct vmm_vcpu *vcpu)
+{
+	struct kvm_xcrs xcrs = { 0 };
+	struct kvm_sregs sregs;
+
+	vmm_ioctl(vcpu->fd, KVM_GET_SREGS, &sregs, "see dmesg");
+	if (sregs.cr4 & CR4_OSXSAVE)
+		vmm_ioctl(vcpu->fd, KVM_GET_XCRS, &xcrs, "see dmesg");
+	return (struct vmm_controls) { sregs.cr0, sregs.cr4, xcrs.xcrs[0].value };
+}
+
+struct vmm_reg_write *vmm_reg_write(struct vmm_vcpu *vcpu)
+{
+	return (struct vmm_reg_write *)vcpu->run->padding;
+}
+
 void vmm_set_msr_filter(struct vmm *vm, const struct kvm_msr_filter *filter)
 {
 	vmm_ioctl(vm->vm_fd, KVM_X86_SET_MSR_FILTER, filter,
@@ -347,9 +378,27 @@ void vmm_get_reg_rules(struct vmm *vm, struct kvm_x86_reg_rules *rules)
 
 static const unsigned char *guest_entry(const struct vmm_access *access)
 {
+	switch (access->control) {
+	case VMM_MOV_CR0:
+		return guest_mov_cr0;
+	case VMM_MOV_CR4:
+		return guest_mov_cr4;
+	case VMM_CLTS:
+		return guest_clts;
+	case VMM_XSETBV:
+		return guest_xsetbv;
+	case VMM_NONE:
+		break;
+	}
 	if (access->emulated)
 		return access->write ? guest_emulated_wrmsr : guest_emulated_rdmsr;
 	return access->write ? guest_wrmsr : guest_rdmsr;
+}
+
+/* The bytes of the instruction, less a prefix that KVM takes for itself */
+static int guest_length(const struct vmm_access *access)
+{
+	return access->control == VMM_NONE || access->control == VMM_CLTS ? 2 : 3;
 }
 
 void vmm_start(struct vmm *vm, struct vmm_vcpu *vcpu, const struct vmm_access *access)
@@ -362,7 +411,9 @@ void vmm_start(struct vmm *vm, struct vmm_vcpu *vcpu, const struct vmm_access *a
 		.rcx = access->index,
 		.rax = (__u32)access->value,
 		.rdx = access->value >> 32,
+		.rbx = access->toggle,
 		.rsi = access->times ?: 1,
+		.rdi = guest_length(access),
 	};
 
 	memset(vm->memory + GUEST_FAULTS, 0, sizeof(__u32));
@@ -382,7 +433,7 @@ static void check_done(struct kvm_run *run)
 		vmm_fail("KVM_RUN: unexpected exit reason %u, see KVM_EXIT_* in linux/kvm.h",
 			 run->exit_reason);
 	if (run->io.port == PORT_LOST)
-		vmm_fail("KVM_RUN: an MSR access gave the guest an exception other than #GP");
+		vmm_fail("KVM_RUN: an access gave the guest an exception other than #GP");
 	if (run->io.port != PORT_DONE)
 		vmm_fail("KVM_RUN: the guest uses port 0x%x: it runs wild", run->io.port);
 }
@@ -396,7 +447,8 @@ bool vmm_run(struct vmm_vcpu *vcpu)
 			fail_errno("KVM_RUN", "see dmesg");
 	}
 
-	if (run->exit_reason == KVM_EXIT_X86_RDMSR || run->exit_reason == KVM_EXIT_X86_WRMSR)
+	if (run->exit_reason == KVM_EXIT_X86_RDMSR || run->exit_reason == KVM_EXIT_X86_WRMSR ||
+	    run->exit_reason == KVM_EXIT_X86_REG_WRITE)
 		return true;
 	check_done(run);
 	return false;

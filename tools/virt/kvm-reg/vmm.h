@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /*
  * A small VMM on raw KVM ioctls: one slot of memory and real-mode vCPUs that
- * do nothing but access MSRs.  Every function that fails says which call
+ * do nothing but access registers.  Every function that fails says which call
  * failed, why and what to do about it, and ends the program with VMM_FAILED.
  */
 #ifndef VMM_H
@@ -52,8 +52,33 @@ struct vmm {
 	struct vmm_vcpu vcpus[VMM_MAX_VCPUS];
 };
 
+/* What writes a control register; VMM_CLTS is a MOV to CR0, and then a CLTS */
+enum vmm_control { VMM_NONE, VMM_MOV_CR0, VMM_MOV_CR4, VMM_CLTS, VMM_XSETBV };
+
+struct vmm_controls {
+	__u64 cr0;
+	__u64 cr4;
+	__u64 xcr0;		/* only if CR4 has OSXSAVE, otherwise 0 */
+};
+
+/* kvm_run.reg_write, for a <linux/kvm.h> that does not know it */
+#ifndef KVM_EXIT_X86_REG_WRITE
+#define KVM_EXIT_X86_REG_WRITE	100
+#endif
+
+struct vmm_reg_write {
+	__u32 space;
+	__u32 index;
+	__u64 old;
+	__u64 data;
+	__u8 error;
+	__u8 pad[7];
+};
+
 /* Accesses the guest is told to make */
 struct vmm_access {
+	enum vmm_control control;	/* instead of an MSR */
+	__u32 toggle;		/* bits that each of several writes to it inverts, but CLTS */
 	bool write;
 	bool emulated;		/* by KVM, with kvm.force_emulation_prefix=1 */
 	__u32 index;
@@ -95,6 +120,9 @@ void vmm_set_supported_cpuid(struct vmm *vm, struct vmm_vcpu *vcpu);
 void vmm_set_hyperv_cpuid(struct vmm_vcpu *vcpu);
 
 void vmm_set_msr(struct vmm_vcpu *vcpu, __u32 index, __u64 value);
+void vmm_set_controls(struct vmm_vcpu *vcpu, const struct vmm_controls *controls);
+struct vmm_controls vmm_get_controls(struct vmm_vcpu *vcpu);
+struct vmm_reg_write *vmm_reg_write(struct vmm_vcpu *vcpu);
 void vmm_set_msr_filter(struct vmm *vm, const struct kvm_msr_filter *filter);
 /* KVM_CAP_X86_USER_SPACE_MSR with KVM_MSR_EXIT_REASON_* in @reasons */
 void vmm_set_msr_exits(struct vmm *vm, __u32 reasons);
@@ -105,19 +133,23 @@ void vmm_set_reg_rules(struct vmm *vm, const struct kvm_x86_reg_rules *rules);
 /* As KVM_X86_GET_REG_RULES: @rules says how many there is room for, and where. */
 void vmm_get_reg_rules(struct vmm *vm, struct kvm_x86_reg_rules *rules);
 
+/* Put other code in place of guest.S, with its handlers of #GP and of all else. */
+void vmm_load(struct vmm *vm, const unsigned char *begin, const unsigned char *end,
+	      const unsigned char *gp, const unsigned char *lost);
+
 /* Point the guest at @access and clear its count of faults. */
 void vmm_start(struct vmm *vm, struct vmm_vcpu *vcpu, const struct vmm_access *access);
 
 /*
  * Run up to the next exit.  False: all accesses are made.  True: the exit is
- * KVM_EXIT_X86_RDMSR or KVM_EXIT_X86_WRMSR and waits in vcpu->run for an answer.
- * Anything else is an error.
+ * KVM_EXIT_X86_RDMSR, KVM_EXIT_X86_WRMSR or KVM_EXIT_X86_REG_WRITE and waits in
+ * vcpu->run for an answer.  Anything else is an error.
  */
 bool vmm_run(struct vmm_vcpu *vcpu);
 
 /*
- * All of it for one access by the first vCPU: @answer is called with @arg for an exit;
- * if it is NULL, an exit is an error.
+ * All of it for one access to an MSR by the first vCPU: @answer is called with @arg for
+ * an exit; if it is NULL, an exit is an error.
  */
 struct vmm_outcome vmm_make_access(struct vmm *vm, const struct vmm_access *access,
 				   vmm_answer *answer, const void *arg);
@@ -145,6 +177,7 @@ char **vmm_parse(int argc, char **argv, const char *usage, const struct vmm_opti
 extern const unsigned char guest_begin[], guest_end[];
 extern const unsigned char guest_rdmsr[], guest_wrmsr[], guest_gp[], guest_lost[];
 extern const unsigned char guest_emulated_rdmsr[], guest_emulated_wrmsr[];
+extern const unsigned char guest_mov_cr0[], guest_mov_cr4[], guest_clts[], guest_xsetbv[];
 
 #endif /* !__ASSEMBLER__ */
 #endif /* VMM_H */

@@ -10,8 +10,8 @@
  *	u8  shift	and 2^(shift % 32) registers further up; up to USUAL_RULES in
  *			all, or with MOST_REPEATS, to MAX_RULES
  *
- *	u8  what	access in bits 0-1 (for a rule, none means both), enum fill in
- *			bits 2-4, RECORD_*
+ *	u8  what	access in bits 0-1 (for a rule, none means both), enum fill or the
+ *			control register in bits 2-4, RECORD_*
  *	u8  action
  *	u32 first
  *	u32 last	exchanged with first if it is the lesser
@@ -19,7 +19,8 @@
  *	u64 mask	if it is a rule that applies to writes, and then to no reads
  *
  * As KVM's front-ends do it, only rules have masks and all actions, and only filters
- * have bitmaps, for each range, but for the one without a range.
+ * have bitmaps, for each range, but for the one without a range.  A rule for a control
+ * register has the action, unless that is to ignore, and the mask of its record.
  */
 #include <stdio.h>
 #include <stdlib.h>
@@ -31,6 +32,8 @@
 
 /* It is of the filter, not of the rules. */
 #define RECORD_FILTER	0x40
+/* It is a rule for a control register. */
+#define RECORD_CONTROL	0x20
 
 /* Long lists take long: let them be few. */
 #define USUAL_RULES	300
@@ -120,17 +123,43 @@ static void add_range(const uint8_t *data)
 	filter->nr++;
 }
 
+static uint64_t rotate(uint64_t mask, unsigned int bits)
+{
+	return bits % 64 ? mask << bits % 64 | mask >> (64 - bits % 64) : mask;
+}
+
+static struct kvm_x86_reg_rule decode_control(const uint8_t *data, unsigned int repeat)
+{
+	const unsigned int action = data[1] % NR_ACTIONS;
+	const struct model_control_info *control;
+
+	control = &model_controls[(data[0] >> 2 & 7) % MODEL_NR_CONTROLS];
+	return (struct kvm_x86_reg_rule) {
+		.space = control->space,
+		.first = control->index,
+		.last = control->index,
+		.access = WR,
+		.action = model_has_value(action) ? KVM_X86_REG_RULE_ALLOW : action,
+		.mask = rotate(get_be(data + 12, 8), repeat),
+	};
+}
+
 static void add_rule(const uint8_t *data, unsigned int repeat, uint32_t shift)
 {
-	const uint64_t mask = get_be(data + 12, 8);
+	const uint64_t mask = rotate(get_be(data + 12, 8), repeat);
 	struct kvm_x86_reg_rule *r = &rules[lists[KVM_REG_RULES].nr++];
+
+	if (data[0] & RECORD_CONTROL) {
+		*r = decode_control(data, repeat);
+		return;
+	}
 
 	*r = decode(data, repeat * shift);
 	r->value = get_be(data + 10, 2) * 0x9e3779b97f4a7c15;
 	r->access = r->access ?: RD | WR;
 	if (r->access & WR && mask) {
 		r->access = WR;
-		r->mask = repeat % 64 ? mask << repeat % 64 | mask >> (64 - repeat % 64) : mask;
+		r->mask = mask;
 	}
 }
 
@@ -199,7 +228,9 @@ static void print_list(const char *name, unsigned int which)
 		list->default_action, list->rules ? "" : ", absent");
 	for (i = 0; i < list->nr; i++) {
 		r = &list->rules[i];
-		fprintf(stderr, "  %u: 0x%08x-0x%08x %s%s action %u mask 0x%llx%s\n", i,
+		fprintf(stderr, "  %u: %s0x%08x-0x%08x %s%s action %u mask 0x%llx%s\n", i,
+			r->space == KVM_X86_REG_RULE_CR ? "CR " :
+			r->space == KVM_X86_REG_RULE_XCR ? "XCR " : "",
 			r->first, r->last, r->access & RD ? "r" : "",
 			r->access & WR ? "w" : "", r->action,
 			(unsigned long long)r->mask, list->bits ? ", but for a bitmap's" : "");

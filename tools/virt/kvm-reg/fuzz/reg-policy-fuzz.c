@@ -23,6 +23,7 @@
 #define LONG_LIST	300
 #define PROBED_RULES	40
 #define RANDOM_PROBES	64
+#define CONTROL_PROBES	16
 #define CHECKED_SEGMENTS 100
 
 /* The kernel's kvmalloc() gives no more than that. */
@@ -57,6 +58,9 @@ static const unsigned int accesses[] = { RD, WR };
 /* The engine's lists are the model's. */
 static_assert(MODEL_RULES == KVM_REG_RULES && MODEL_FILTER == KVM_REG_FILTER &&
 	      MODEL_NR_LISTS == KVM_REG_NR_LISTS);
+/* So are its control registers. */
+static_assert(MODEL_CR0 == KVM_REG_CR0 && MODEL_CR4 == KVM_REG_CR4 &&
+	      MODEL_XCR0 == KVM_REG_XCR0 && MODEL_NR_CONTROLS == KVM_REG_NR_CONTROLS);
 
 static struct {
 	const void *p;
@@ -262,6 +266,54 @@ static void check_rules(const struct kvm_reg_policy *policy, const struct model_
 		check_rule(policy, &list->rules[i], list->bits);
 }
 
+static void check_control(const struct kvm_reg_policy *policy, enum model_control control,
+			  uint64_t changed)
+{
+	const unsigned int want = model_find_control(&lists[KVM_REG_RULES], control, changed);
+	const struct kvm_reg_table *rules = policy->tables[KVM_REG_RULES];
+	const struct kvm_x86_reg_rule *got;
+	bool allowed;
+
+	allowed = model_decide_control(&lists[KVM_REG_RULES], control, changed) ==
+		  KVM_X86_REG_RULE_ALLOW;
+	check(allowed || policy->guarded[control] & changed,
+	      "control register %u: a write changing 0x%llx passes unseen", control,
+	      (unsigned long long)changed);
+	if (!rules)
+		return;
+
+	got = kvm_reg_table_find_control(rules, control, changed);
+	check(got == (allowed ? NULL : &rules->rules[want]),
+	      "control register %u changing 0x%llx: rule %td, not %u%s", control,
+	      (unsigned long long)changed, got ? got - rules->rules : -1, want,
+	      allowed ? ", which allows" : "");
+}
+
+/* A bit is guarded if a write that changes it alone is not plainly allowed. */
+static void check_guarded(const struct kvm_reg_policy *policy, enum model_control control)
+{
+	const uint64_t guarded = model_guarded(&lists[KVM_REG_RULES], control);
+
+	check(policy->guarded[control] == guarded,
+	      "control register %u guards 0x%llx, not 0x%llx", control,
+	      (unsigned long long)policy->guarded[control], (unsigned long long)guarded);
+}
+
+static void check_controls(const struct kvm_reg_policy *policy)
+{
+	const unsigned int probes = nr_rules() > LONG_LIST ? CONTROL_PROBES / 8 : CONTROL_PROBES;
+	enum model_control control;
+	unsigned int i;
+
+	for (control = 0; control < MODEL_NR_CONTROLS; control++) {
+		check_guarded(policy, control);
+		for (i = 0; i < probes; i++) {
+			check_control(policy, control, random_changed());
+			check_control(policy, control, random_changed() & random_changed());
+		}
+	}
+}
+
 static void check_decisions(const struct kvm_reg_policy *policy)
 {
 	const unsigned int probes = nr_rules() > LONG_LIST ? RANDOM_PROBES / 8 : RANDOM_PROBES;
@@ -277,6 +329,7 @@ static void check_decisions(const struct kvm_reg_policy *policy)
 	check_around(policy, U32_MAX);
 	for (i = 0; i < probes; i++)
 		check_register(policy, next_random());
+	check_controls(policy);
 }
 
 /* As the look-up has it, which check_decision() compares with the model */
@@ -359,10 +412,12 @@ static void check_sources(const struct kvm_reg_table *table, const struct model_
 static void check_segments(const struct kvm_reg_table *table, const struct model_list *list)
 {
 	const unsigned int step = table->nr_segments / CHECKED_SEGMENTS + 1;
-	unsigned int i;
+	unsigned int i, nr = 0;
 
-	check(table->nr_segments >= 1 && table->nr_segments <= 2 * list->nr + 1,
-	      "%u segments for %u rules", table->nr_segments, list->nr);
+	for (i = 0; i < list->nr; i++)
+		nr += list->rules[i].space == KVM_X86_REG_RULE_MSR;
+	check(table->nr_segments >= 1 && table->nr_segments <= 2 * nr + 1,
+	      "%u segments for %u rules", table->nr_segments, nr);
 	check(!table->first[0], "the first segment begins at 0x%x", table->first[0]);
 	for (i = 1; i < table->nr_segments; i++)
 		check(table->first[i - 1] < table->first[i],
@@ -546,7 +601,9 @@ static void fuzz_lists(uint8_t options)
 		mine[i] = make_table(i);
 		if (!mine[i])
 			continue;
-		want = i == KVM_REG_RULES && model_overlaps(&lists[KVM_REG_RULES]) ? -E2BIG : 0;
+		want = i == KVM_REG_RULES && (model_overlaps(&lists[KVM_REG_RULES]) ||
+					      model_crowds(&lists[KVM_REG_RULES])) ?
+		       -E2BIG : 0;
 		r = kvm_reg_table_compile(mine[i]);
 		check(r == want, "list %u compiles with %d, not %d", i, r, want);
 		compiled &= !r;
