@@ -3,8 +3,9 @@
 # Every target is a script's one line; the scripts have --help.
 #
 ## make run         see the patched kernel at work, on an emulated machine: under
-##                  small VMMs that filter MSRs and that allow three by register
-##                  rules, and under Debian's QEMU
+##                  small VMMs that filter MSRs, allow three by register rules, and
+##                  pin bits of CR0 and CR4, and under Debian's QEMU, which boots
+##                  Linux with a filter, and with pins
 ## make test        KUnit, kselftests and costs, on an AMD and on an Intel machine
 ##                  (LANE=svm, LANE=vmx: just the one; LANE=debug: on a kernel that
 ##                  looks for memory errors, races and leaks; TESTS=pattern: just
