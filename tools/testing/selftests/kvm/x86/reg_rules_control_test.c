@@ -237,6 +237,22 @@ TEST_F(reg_rules_control, approved)
 	}
 }
 
+/*
+ * Run up to the exit of a write, by a rule for its bit.  Return what it writes, and in
+ * @before what the vCPU holds meanwhile.
+ */
+static uint64_t run_to_write_exit(struct kvm_vcpu *vcpu, struct reg_write w,
+				  struct control_state *before)
+{
+	uint64_t value;
+
+	set_rule(vcpu->vm, control_rule(w.insn, w.bit, KVM_X86_REG_RULE_EXIT));
+	value = start_write(vcpu, w);
+	*before = get_state(vcpu);
+	expect_write_exit(vcpu, w, before, 0);
+	return value;
+}
+
 /* Userspace changes what is written. */
 TEST_F(reg_rules_control, changed_by_userspace)
 {
@@ -245,10 +261,7 @@ TEST_F(reg_rules_control, changed_by_userspace)
 	uint64_t value;
 
 	for (w = self->writes; w < self->writes + self->nr; w++) {
-		set_rule(self->vcpu->vm, control_rule(w->insn, w->bit, KVM_X86_REG_RULE_EXIT));
-		value = start_write(self->vcpu, *w);
-		before = get_state(self->vcpu);
-		expect_write_exit(self->vcpu, *w, &before, 0);
+		value = run_to_write_exit(self->vcpu, *w, &before);
 		self->vcpu->run->reg_write.data = value ^ w->bit;
 		expect_written(self->vcpu, *w, value ^ w->bit);
 	}
@@ -261,10 +274,7 @@ TEST_F(reg_rules_control, invalid_value_from_userspace)
 	struct reg_write *w;
 
 	for (w = self->writes; w < self->writes + self->nr; w++) {
-		set_rule(self->vcpu->vm, control_rule(w->insn, w->bit, KVM_X86_REG_RULE_EXIT));
-		start_write(self->vcpu, *w);
-		before = get_state(self->vcpu);
-		expect_write_exit(self->vcpu, *w, &before, 0);
+		run_to_write_exit(self->vcpu, *w, &before);
 		self->vcpu->run->reg_write.data = BIT_ULL(62);
 		expect_unchanged(self->vcpu, &before);
 	}
@@ -278,10 +288,7 @@ TEST_F(reg_rules_control, scribbled_exit)
 	uint64_t value;
 
 	for (w = self->writes; w < self->writes + self->nr; w++) {
-		set_rule(self->vcpu->vm, control_rule(w->insn, w->bit, KVM_X86_REG_RULE_EXIT));
-		value = start_write(self->vcpu, *w);
-		before = get_state(self->vcpu);
-		expect_write_exit(self->vcpu, *w, &before, 0);
+		value = run_to_write_exit(self->vcpu, *w, &before);
 		self->vcpu->run->reg_write.space = -1;
 		self->vcpu->run->reg_write.index = -1;
 		self->vcpu->run->reg_write.old = -1;
@@ -297,10 +304,7 @@ TEST_F(reg_rules_control, rules_removed_before_reply)
 	uint64_t value;
 
 	for (w = self->writes; w < self->writes + self->nr; w++) {
-		set_rule(self->vcpu->vm, control_rule(w->insn, w->bit, KVM_X86_REG_RULE_EXIT));
-		value = start_write(self->vcpu, *w);
-		before = get_state(self->vcpu);
-		expect_write_exit(self->vcpu, *w, &before, 0);
+		value = run_to_write_exit(self->vcpu, *w, &before);
 		remove_rules(self->vcpu->vm);
 		expect_written(self->vcpu, *w, value);
 	}
@@ -316,10 +320,7 @@ TEST_F(reg_rules_control, moved_on_before_reply)
 	vcpu_regs_get(self->vcpu, &start);
 	start.rip = (uintptr_t)write_guest_main;
 	for (w = self->writes; w < self->writes + self->nr; w++) {
-		set_rule(self->vcpu->vm, control_rule(w->insn, w->bit, KVM_X86_REG_RULE_EXIT));
-		start_write(self->vcpu, *w);
-		before = get_state(self->vcpu);
-		expect_write_exit(self->vcpu, *w, &before, 0);
+		run_to_write_exit(self->vcpu, *w, &before);
 		vcpu_regs_set(self->vcpu, &start);
 		vcpu_run_complete_io(self->vcpu);
 		expect_state(self->vcpu, &before);
@@ -363,10 +364,7 @@ TEST_F(reg_rules_control, saved_with_pending_exit)
 		if (w->insn == XSETBV && !self->xsetbv)
 			continue;
 
-		set_rule(self->vcpu->vm, rule);
-		value = start_write(self->vcpu, *w);
-		before = get_state(self->vcpu);
-		expect_write_exit(self->vcpu, *w, &before, 0);
+		value = run_to_write_exit(self->vcpu, *w, &before);
 		self->vcpu = move_vcpu(self->vcpu);
 		set_rule(self->vcpu->vm, rule);
 		expect_write_exit(self->vcpu, *w, &before, 0);
@@ -384,10 +382,7 @@ TEST_F(reg_rules_control, saved_after_completion)
 
 	for (w = self->writes; w < self->writes + self->nr; w++) {
 		rule = control_rule(w->insn, w->bit, KVM_X86_REG_RULE_EXIT);
-		set_rule(self->vcpu->vm, rule);
-		value = start_write(self->vcpu, *w);
-		before = get_state(self->vcpu);
-		expect_write_exit(self->vcpu, *w, &before, 0);
+		value = run_to_write_exit(self->vcpu, *w, &before);
 		vcpu_run_complete_io(self->vcpu);
 		TEST_ASSERT_EQ(get_control(self->vcpu, w->insn), value);
 		self->vcpu = move_vcpu(self->vcpu);
