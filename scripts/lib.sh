@@ -7,6 +7,7 @@
 #			(KVM_REG_CACHE, or kvm-reg-rules in the user's cache directory)
 #	$here, $top	the directory of the scripts, and of the checkout
 #	$kernel		whose series: KERNEL, by default the newest
+#	$series, $tip	the series, each on top of the one before, and the last of them
 #	$logs		where that kernel's logs go
 #	DIE_STATUS	the exit status of die, 1 unless a script sets it
 
@@ -34,6 +35,8 @@ kernel=${KERNEL:-7.3}
 	die "there is no KERNEL=$kernel; there are:$(printf ' %s' "$top"/patches/[0-9]* | sed "s,$top/patches/,,g")"
 export KERNEL=$kernel
 logs=$cache/log/$kernel
+# shellcheck disable=SC2034
+series=(fixes rules ranges) tip=ranges
 
 # The comment block at the top of a script is its help.
 usage()

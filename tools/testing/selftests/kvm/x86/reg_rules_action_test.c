@@ -9,11 +9,6 @@
  *   module parameters ignore_msrs and report_ignored_msrs say; nothing else is.
  * - Every decision but to plainly allow is counted, once.
  */
-#include <errno.h>
-#include <fcntl.h>
-#include <stdio.h>
-#include <unistd.h>
-
 #include "kvm_test_harness.h"
 #include "reg_rules.h"
 
@@ -206,20 +201,13 @@ TEST_F(action, unknown_to_the_host)
 
 #define PARAMETERS	"/sys/module/kvm/parameters/"
 
-/* What was said in the kernel's log about an MSR since @log was opened? */
+/* What was said in the kernel's log about the MSR since @log was opened? */
 static bool was_logged(int log)
 {
-	char record[1024], number[16];
-	bool logged = false;
-	ssize_t size;
+	char number[16];
 
 	snprintf(number, sizeof(number), "0x%x", MSR_UNKNOWN);
-	/* EPIPE: the next record has been overwritten. */
-	while ((size = read(log, record, sizeof(record) - 1)) > 0 || errno == EPIPE) {
-		record[size > 0 ? size : 0] = 0;
-		logged |= !!strstr(record, number);
-	}
-	return logged;
+	return times_logged(log, number);
 }
 
 /* A read and a write by the guest succeed, and the read returns @value. */
@@ -241,8 +229,8 @@ FIXTURE(parameters)
 
 FIXTURE_SETUP(parameters)
 {
-	self->log = open("/dev/kmsg", O_RDONLY | O_NONBLOCK);
-	if (self->log < 0 || lseek(self->log, 0, SEEK_END) < 0 ||
+	self->log = open_log();
+	if (self->log < 0 ||
 	    !read_file(PARAMETERS "ignore_msrs", self->ignore, sizeof(self->ignore)) ||
 	    !read_file(PARAMETERS "report_ignored_msrs", self->report, sizeof(self->report)) ||
 	    !write_file(PARAMETERS "ignore_msrs", self->ignore))

@@ -6,8 +6,6 @@
  * - The tracepoint kvm_reg_rule tells which rule made them.
  * - The file reg_policy in debugfs shows what is in force.
  */
-#include <sys/stat.h>
-
 #include "kvm_test_harness.h"
 #include "reg_control.h"
 
@@ -36,48 +34,6 @@ TEST(statistics_are_per_vcpu)
 	expect_gp(vcpus[1], MSR_FS_BASE);
 	TEST_ASSERT_EQ(read_hits(vcpus[1]), 1);
 	kvm_vm_free(vm);
-}
-
-/* A trace of its own, of this process alone. */
-#define TRACE	"/sys/kernel/tracing/instances/reg_rules_test"
-
-static bool start_trace(void)
-{
-	char pid[16];
-
-	mkdir(TRACE, 0755);
-	snprintf(pid, sizeof(pid), "%d", getpid());
-	return write_file(TRACE "/trace", "") && write_file(TRACE "/set_event_pid", pid) &&
-	       write_file(TRACE "/events/kvm/kvm_reg_rule/enable", "1");
-}
-
-/* Copies what was traced, an event to a line, less what is before the event. */
-static void stop_trace(char *events, size_t size)
-{
-	static const char name[] = "kvm_reg_rule: ";
-	char buf[8192], *line, *event, *next;
-
-	write_file(TRACE "/events/kvm/kvm_reg_rule/enable", "0");
-	TEST_ASSERT(read_file(TRACE "/trace", buf, sizeof(buf)), "the trace has gone");
-	rmdir(TRACE);
-
-	events[0] = 0;
-	for (line = buf; *line; line = next) {
-		next = strchrnul(line, '\n');
-		next += *next == '\n';
-		event = strstr(line, name);
-		if (line[0] != '#' && event && event < next)
-			snprintf(events + strlen(events), size - strlen(events), "%.*s",
-				 (int)(next - event - strlen(name)), event + strlen(name));
-	}
-}
-
-static void expect_trace(const char *want)
-{
-	char events[2048];
-
-	stop_trace(events, sizeof(events));
-	TEST_ASSERT(!strcmp(events, want), "traced was\n%s, not\n%s", events, want);
 }
 
 FIXTURE(tracepoint)
@@ -149,7 +105,7 @@ TEST_F(tracepoint, decisions)
 	};
 	int i;
 
-	if (!start_trace())
+	if (!start_trace("kvm_reg_rule"))
 		SKIP(return, "needs root and tracefs at /sys/kernel/tracing");
 
 	set_traced_lists(self->vm);
@@ -158,7 +114,8 @@ TEST_F(tracepoint, decisions)
 		access_msr(self->vcpu, accesses[i], ANSWER);
 	}
 
-	expect_trace("vcpu 0 read msr 0x277 action audit value 0x0 by rule 0\n"
+	expect_trace("kvm_reg_rule",
+		     "vcpu 0 read msr 0x277 action audit value 0x0 by rule 0\n"
 		     "vcpu 0 write msr 0x277 action gp value 0x7 by rule 1\n"
 		     "vcpu 0 read msr 0xc0000102 action ignore value 0x55 by rule 2\n"
 		     "vcpu 0 write msr 0xc0000102 action ignore value 0x123456789abcdef by rule 2\n"
@@ -184,7 +141,7 @@ TEST(traced_control_registers)
 	};
 	bool xsetbv = kvm_cpu_has(X86_FEATURE_XSAVE) && is_forced_emulation_enabled;
 
-	if (!start_trace())
+	if (!start_trace("kvm_reg_rule"))
 		SKIP(return, "needs root and tracefs at /sys/kernel/tracing");
 
 	set_rules(vcpu->vm, rules, ARRAY_SIZE(rules), KVM_X86_REG_RULE_ALLOW);
@@ -198,7 +155,7 @@ TEST(traced_control_registers)
 		expect_write(vcpu, (struct reg_write) { XSETBV, true, XFEATURE_MASK_SSE },
 			     rules[4].action);
 
-	expect_trace(!xsetbv ?
+	expect_trace("kvm_reg_rule", !xsetbv ?
 		     "vcpu 0 write cr0 action gp value 0x80010039 by rule 0\n"
 		     "vcpu 0 write cr4 action exit value 0x402a0 by rule 1\n"
 		     "vcpu 0 write cr4 action audit value 0x402a4 by rule 2\n" :

@@ -214,6 +214,7 @@ struct msr_hammer {
 
 extern struct msr_hammer msr_hammer;
 
+void pin_to_cpu(int n);
 void hammer_once(struct msr_tally *tally);
 void *run_until_done(void *vcpu);
 void wait_for_progress(uint64_t *counter, uint64_t steps);
@@ -256,8 +257,14 @@ int faulty_ioctl(struct faults *f, int fd, unsigned long cmd, void *arg);
 
 bool read_file(const char *path, char *buf, size_t size);
 bool write_file(const char *path, const char *text);
+bool start_trace(const char *event);
+void expect_trace(const char *event, const char *want);
+int open_log(void);
+int times_logged(int log, const char *text);
 bool enter_cgroup(void);
 void leave_cgroup(void);
+void limit_cgroup(const char *bytes);
+long charged_bytes(void);
 long bytes_charged(int nr_vms, unsigned long cmd, void *arg);
 int compat_ioctl(int fd, unsigned int request, void *arg);
 bool has_compat_syscalls(void);

@@ -13,6 +13,7 @@
 #define prepare_vmcs(vmx, guest_rip)		prepare_vmcs(vmx, guest_rip, NULL)
 #define generic_svm_setup(svm, guest_rip)	generic_svm_setup(svm, guest_rip, NULL)
 
+#define vm_get_stat(vm, stat)			vm_get_stat(vm, #stat)
 #define vcpu_get_stat(vcpu, stat)	__vcpu_get_stat(vcpu, #stat)
 
 static inline uint64_t __vcpu_get_stat(struct kvm_vcpu *vcpu, const char *name)

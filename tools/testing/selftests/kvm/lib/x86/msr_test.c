@@ -551,7 +551,7 @@ void hammer_once(struct msr_tally *tally)
 }
 
 /* The n-th processor of those that this process may use. */
-static void pin_to_cpu(int n)
+void pin_to_cpu(int n)
 {
 	cpu_set_t allowed;
 	int cpu;
@@ -797,6 +797,81 @@ bool write_file(const char *path, const char *text)
 	return ok;
 }
 
+/* A trace of its own, of this process alone. */
+#define TRACE	"/sys/kernel/tracing/instances/kvm_msr_test"
+
+static bool enable_event(const char *event, const char *enable)
+{
+	char path[128];
+
+	snprintf(path, sizeof(path), TRACE "/events/kvm/%s/enable", event);
+	return write_file(path, enable);
+}
+
+/* Returns false without root, or tracefs at /sys/kernel/tracing. */
+bool start_trace(const char *event)
+{
+	char pid[16];
+
+	mkdir(TRACE, 0755);
+	snprintf(pid, sizeof(pid), "%d", getpid());
+	return write_file(TRACE "/trace", "") && write_file(TRACE "/set_event_pid", pid) &&
+	       enable_event(event, "1");
+}
+
+/* Copies what was traced, an event to a line, less the event's name and what is before. */
+static void stop_trace(const char *event, char *events, size_t size)
+{
+	char buf[8192], name[64], *line, *text, *next;
+
+	enable_event(event, "0");
+	TEST_ASSERT(read_file(TRACE "/trace", buf, sizeof(buf)), "the trace has gone");
+	rmdir(TRACE);
+
+	snprintf(name, sizeof(name), "%s: ", event);
+	events[0] = 0;
+	for (line = buf; *line; line = next) {
+		next = strchrnul(line, '\n');
+		next += *next == '\n';
+		text = strstr(line, name);
+		if (line[0] != '#' && text && text < next)
+			snprintf(events + strlen(events), size - strlen(events), "%.*s",
+				 (int)(next - text - strlen(name)), text + strlen(name));
+	}
+}
+
+/* Stop the trace; these lines were traced. */
+void expect_trace(const char *event, const char *want)
+{
+	char events[2048];
+
+	stop_trace(event, events, sizeof(events));
+	TEST_ASSERT(!strcmp(events, want), "traced was\n%s, not\n%s", events, want);
+}
+
+/* The kernel's log from now on, or a negative number if it must not be read. */
+int open_log(void)
+{
+	int log = open("/dev/kmsg", O_RDONLY | O_NONBLOCK);
+
+	return log >= 0 && lseek(log, 0, SEEK_END) < 0 ? -1 : log;
+}
+
+/* How many messages with @text there were since the log was opened, or last read. */
+int times_logged(int log, const char *text)
+{
+	char record[1024];
+	int times = 0;
+	ssize_t size;
+
+	/* EPIPE: the next record has been overwritten. */
+	while ((size = read(log, record, sizeof(record) - 1)) > 0 || errno == EPIPE) {
+		record[size > 0 ? size : 0] = 0;
+		times += !!strstr(record, text);
+	}
+	return times;
+}
+
 #define CGROUP_TEST	CGROUP "/kvm_msr_test"
 
 void leave_cgroup(void)
@@ -818,13 +893,20 @@ bool enter_cgroup(void)
 	return false;
 }
 
-static long charged_bytes(void)
+long charged_bytes(void)
 {
 	char buf[32];
 
 	TEST_ASSERT(read_file(CGROUP_TEST "/memory.current", buf, sizeof(buf)) && *buf,
 		    "cannot read memory.current: %d", errno);
 	return atol(buf);
+}
+
+/* What may be charged to the test, or "max". */
+void limit_cgroup(const char *bytes)
+{
+	TEST_ASSERT(write_file(CGROUP_TEST "/memory.max", bytes),
+		    "cannot write %s to memory.max: %d", bytes, errno);
 }
 
 /* What a VM's ioctl is charged.  Charges go by batches: share them among many VMs. */
