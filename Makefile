@@ -4,8 +4,9 @@
 #
 ## make run         see the patched kernel at work, on an emulated machine: under
 ##                  small VMMs that filter MSRs, allow three by register rules, and
-##                  pin bits of CR0 and CR4, and under Debian's QEMU, which boots
-##                  Linux with a filter, and with pins
+##                  pin bits of CR0 and CR4, under one that migrates a guest that
+##                  shares pages, and under Debian's QEMU, which boots Linux with a
+##                  filter, and with pins
 ## make test        KUnit, kselftests and costs, on an AMD and on an Intel machine
 ##                  (LANE=svm, LANE=vmx: just the one; LANE=debug: on a kernel that
 ##                  looks for memory errors, races and leaks; TESTS=pattern: just
@@ -16,14 +17,14 @@
 ##                  AMD's or Intel's. Its stdout is the only stdout. make fails
 ##                  if the program does; scripts/exec has its exit status
 ## make shell       a shell on that machine
-## make bench       what accesses, filters and rules cost, unpatched beside patched,
-##                  as a table and, in out/, as a chart
+## make bench       what accesses, filters, rules and shared ranges cost, unpatched
+##                  beside patched, as a table and, in out/, as a chart
 ## make fuzz [SECONDS=60]
 ##                  fuzz compile and look-up in userspace, against a model
 ## make fuzz-abi [SEED=n] [ROUNDS=2000] [LANE=svm|vmx]
 ##                  random filters and accesses, unpatched beside patched
 ##                  (ROUND=n: just that round of the seed, in words)
-## make series      write both series to out/series-$KERNEL, for git am
+## make series      write the series to out/series-$KERNEL, for git am
 ## make lint        static checks: each patch builds, checkpatch, sparse, docs
 ## make clean       remove out/
 ## make distclean   remove out/ and the cache as well

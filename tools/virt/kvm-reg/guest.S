@@ -13,6 +13,13 @@
  * Writes to control registers invert the bits of EBX in EAX before each, but CLTS: it
  * comes after a MOV of EAX to CR0.
  *
+ * guest_share makes two hypercalls, KVM_HC_MAP_GPA_RANGE, in place of each access:
+ *
+ * In:  EBX  the guest physical address of the first page
+ *      ECX  how many pages to share, and then to unshare
+ *      EDI  0
+ * Out: EDI  what the hypercalls returned, ORed
+ *
  * guest_emulated_* have KVM's emulator make the accesses: KVM takes the prefix
  * for itself if its parameter force_emulation_prefix is on, else it is a #UD.
  *
@@ -32,10 +39,24 @@
 	outb	%al, $PORT_DONE
 	.endm
 
+	/* On AMD, KVM writes VMMCALL in the place of VMCALL. */
+	.macro	map_gpa_range attributes
+	movl	$GUEST_MAP_GPA_RANGE, %eax
+	movl	$\attributes, %edx
+	vmcall
+	orl	%eax, %edi
+	.endm
+
+	.macro	share_and_unshare
+	map_gpa_range GUEST_SHARED
+	map_gpa_range GUEST_PRIVATE
+	.endm
+
 	.section .rodata
 	.globl guest_begin, guest_rdmsr, guest_wrmsr, guest_emulated_rdmsr
 	.globl guest_emulated_wrmsr, guest_gp, guest_lost, guest_end
 	.globl guest_mov_cr0, guest_mov_cr4, guest_clts, guest_xsetbv
+	.globl guest_share
 	.code16
 
 guest_begin:
@@ -56,6 +77,8 @@ guest_clts:
 	accesses "movl %eax, %cr0; clts"
 guest_xsetbv:
 	accesses "xorl %ebx, %eax; xsetbv"
+guest_share:
+	accesses share_and_unshare
 
 /* Vector 13: skip the instruction.  SP points at the old IP. */
 guest_gp:

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * What accesses to MSRs and control registers, and policies on them, cost.
+ * What accesses to MSRs and control registers, and policies on them, cost.  What shared
+ * memory costs is in range-bench.c.
  *
  * Under "qemu -accel tcg,thread=single -icount shift=0,sleep=off -smp 1", where
  * CLOCK_MONOTONIC advances by one nanosecond per instruction, the results are
@@ -14,6 +15,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "bench.h"
 #include "model.h"
 #include "vmm.h"
 
@@ -281,7 +283,7 @@ static const struct install installs[] = {
 	  .sizes = INSTALLED },
 };
 
-static unsigned long long nr_accesses = DEFAULT_ACCESSES;
+unsigned long long nr_accesses = DEFAULT_ACCESSES;
 static unsigned long long nr_installs = DEFAULT_INSTALLS;
 static unsigned long long list_only;
 
@@ -306,8 +308,8 @@ static struct kvm_x86_reg_rules list;
 static const char usage[] =
 	"Usage: msr-bench [OPTION]... [NAME]...\n"
 	"\n"
-	"Print what register accesses by a guest, and policies on them, cost: NAME<TAB>COST, a\n"
-	"line each.  A NAME may be a shell pattern, such as 'rdmsr-*'; without any, all\n"
+	"Print what register accesses by a guest, policies on them, and lists of the memory\n"
+	"that it shares cost: NAME<TAB>COST, a line each.  A NAME may be a shell pattern, such as 'rdmsr-*'; without any, all\n"
 	"run.  COST is '-' for what this kernel does not have.\n"
 	"\n"
 	"  --list          print the names only\n"
@@ -343,13 +345,21 @@ static const char usage[] =
 	"processor, the end of the pause takes it out of the guest.  What it runs while the\n"
 	"installation waits, or has used up its turn, counts as well; hence the median.\n"
 	"\n"
-	"bytes-*: the memory of such a policy, in bytes, as debugfs says.\n"
+	"share-unshare-*: a pair of hypercalls, KVM_HC_MAP_GPA_RANGE, that share a page and\n"
+	"unshare it: measured as accesses, half as many.  no-list: KVM refuses them; N-ranges:\n"
+	"KVM records them in a list of N other single pages, amid which the page is; exit:\n"
+	"they exit to userspace, which agrees at once; exit-N-ranges: KVM records them then.\n"
 	"\n"
-	"Needs /dev/kvm and Linux 5.14 or later, and debugfs for bytes-*.\n"
+	"bytes-*: the memory of such a policy, in bytes, as debugfs says; *-shared-ranges: what\n"
+	"the memory cgroup of a VMM is charged for such a list, the mean of 32 VMs.\n"
+	"bytes-64-gib-bitmap is not measured: it has a bit for each page of 64 GiB.\n"
+	"\n"
+	"Needs /dev/kvm and Linux 5.14 or later, and for bytes-* to be root, debugfs, and cgroup\n"
+	"v2 at /sys/fs/cgroup.\n"
 	"\n"
 	"Exit status: 0, or 2 if something could not be measured as it is named.\n";
 
-static __u64 now(void)
+__u64 now(void)
 {
 	struct timespec t;
 
@@ -358,7 +368,7 @@ static __u64 now(void)
 	return t.tv_sec * 1000000000ULL + t.tv_nsec;
 }
 
-static void print_cost(const char *name, __u64 total, __u64 count)
+void print_cost(const char *name, __u64 total, __u64 count)
 {
 	printf("%s\t%llu\n", name, (total + count / 2) / count);
 	fflush(stdout);
@@ -470,7 +480,7 @@ static unsigned int run_accesses(struct vmm_vcpu *vcpu, const struct accesses *a
 	return exits;
 }
 
-static void check_count(const char *name, const char *what, __u64 got, __u64 want)
+void check_count(const char *name, const char *what, __u64 got, __u64 want)
 {
 	if (got != want)
 		vmm_fail("%s: %llu %s, not %llu: KVM does not do what the name says",
@@ -597,25 +607,46 @@ static __u64 time_writes(struct vmm *vm, struct vmm_vcpu *vcpu, const struct acc
 	return cost;
 }
 
-static __u64 time_batch(struct vmm *vm, const struct accesses *a, __u32 times)
-{
-	struct vmm_vcpu *vcpu = &vm->vcpus[0];
-
-	return a->control ? time_writes(vm, vcpu, a, times) : time_accesses(vm, vcpu, a, times);
-}
-
-/* The least that @times accesses cost, of many tries */
-static __u64 least_cost(struct vmm *vm, const struct accesses *a, __u32 times)
+/* The least that @times of something cost, of many tries */
+static __u64 least_cost(time_batch *batch, const void *arg, __u32 times)
 {
 	__u64 cost, least = ~0ULL;
 	int i;
 
 	for (i = 0; i < NR_BATCHES; i++) {
-		cost = time_batch(vm, a, times);
+		cost = batch(arg, times);
 		if (cost < least)
 			least = cost;
 	}
 	return least;
+}
+
+void measure_batches(const char *name, time_batch *batch, const void *arg, __u32 times)
+{
+	__u64 one, all;
+
+	batch(arg, WARM_UP_ACCESSES);
+	one = least_cost(batch, arg, 1);
+	all = least_cost(batch, arg, times + 1);
+	if (all < one)
+		vmm_fail("%s: lost in noise: use more --accesses", name);
+	print_cost(name, all - one, times);
+}
+
+/* Accesses, and who makes them */
+struct batch {
+	struct vmm *vm;
+	const struct accesses *accesses;
+};
+
+static __u64 time_access_batch(const void *arg, __u32 times)
+{
+	const struct batch *b = arg;
+	const struct accesses *a = b->accesses;
+	struct vmm_vcpu *vcpu = &b->vm->vcpus[0];
+
+	return a->control ? time_writes(b->vm, vcpu, a, times) :
+			    time_accesses(b->vm, vcpu, a, times);
 }
 
 static enum fate fate_of(const struct target *t, const struct effect *effect)
@@ -631,14 +662,9 @@ static enum fate fate_of(const struct target *t, const struct effect *effect)
 static void measure_accesses(struct vmm *vm, const struct accesses *a)
 {
 	const __u32 times = nr_accesses * (a->fate == PASSED_THROUGH ? PASSED_THROUGH_FACTOR : 1);
-	__u64 one, all;
+	const struct batch b = { vm, a };
 
-	time_batch(vm, a, WARM_UP_ACCESSES);
-	one = least_cost(vm, a, 1);
-	all = least_cost(vm, a, times + 1);
-	if (all < one)
-		vmm_fail("%s: lost in noise: use more --accesses", a->name);
-	print_cost(a->name, all - one, times);
+	measure_batches(a->name, time_access_batch, &b, times);
 }
 
 static void measure_effect(const char *name, const struct target *t, const struct effect *effect,
@@ -921,8 +947,20 @@ static bool is_chosen(const char *name)
 	return *pattern || pattern == patterns;
 }
 
-/* Likewise, and does this kernel have it?  If not, or with --list, print that. */
-static bool is_to_measure(const char *name, bool needs_rules)
+static bool kernel_has(enum needs needs)
+{
+	switch (needs) {
+	case NEEDS_REG_RULES:
+		return vmm_max_reg_rules() >= MAX_RULES;
+	case NEEDS_SHARED_RANGES:
+		return vmm_max_shared_ranges();
+	case NEEDS_NOTHING:
+		break;
+	}
+	return true;
+}
+
+bool is_to_measure(const char *name, enum needs needs)
 {
 	if (!is_chosen(name))
 		return false;
@@ -930,7 +968,7 @@ static bool is_to_measure(const char *name, bool needs_rules)
 	nr_chosen++;
 	if (list_only)
 		puts(name);
-	else if (needs_rules && vmm_max_reg_rules() < MAX_RULES)
+	else if (!kernel_has(needs))
 		printf("%s\t-\n", name);
 	else
 		return true;
@@ -949,7 +987,8 @@ static const struct size *next_size(const struct size *size, unsigned int wanted
 			continue;
 		snprintf(name, 64, "%s%s", prefix, size->name);
 		/* The file in debugfs came with the rules, and shows filters as well. */
-		if (is_to_measure(name, size->rules || !strcmp(prefix, "bytes-")))
+		if (is_to_measure(name, size->rules || !strcmp(prefix, "bytes-") ?
+				  NEEDS_REG_RULES : NEEDS_NOTHING))
 			return size;
 	}
 	return NULL;
@@ -987,7 +1026,7 @@ static void measure_control(const struct control *c)
 
 	for (v = verdicts; v < verdicts + ARRAY_SIZE(verdicts); v++) {
 		snprintf(name, sizeof(name), "%s%s", c->name, v->name);
-		if (is_to_measure(name, v != &verdicts[0]))
+		if (is_to_measure(name, v != &verdicts[0] ? NEEDS_REG_RULES : NEEDS_NOTHING))
 			measure_verdict(name, c, v);
 	}
 }
@@ -1009,8 +1048,10 @@ int main(int argc, char **argv)
 		measure_control(&controls[i]);
 	for (i = 0; i < ARRAY_SIZE(installs); i++)
 		measure_installs(&installs[i]);
+	measure_sharing();
 	while ((size = next_size(size, INSTALLED_AT_FIRST, "bytes-", name)))
 		measure_bytes(name, size);
+	measure_shared_ranges();
 	if (!nr_chosen)
 		vmm_fail("no measurement is named so: try --list");
 	return 0;

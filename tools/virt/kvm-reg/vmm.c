@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 #define _GNU_SOURCE
+#include <assert.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
@@ -8,6 +9,7 @@
 #include <sys/ioctl.h>
 #include <sys/mman.h>
 #include <unistd.h>
+#include <linux/kvm_para.h>
 
 #include "vmm.h"
 
@@ -27,6 +29,10 @@
 
 #define HYPERV_INTERFACE_LEAF	0x40000001
 #define HYPERV_SIGNATURE	0x31237648	/* "Hv#1" */
+
+static_assert(GUEST_MAP_GPA_RANGE == KVM_HC_MAP_GPA_RANGE, "");
+static_assert(GUEST_SHARED == KVM_MAP_GPA_RANGE_DECRYPTED, "");
+static_assert(GUEST_PRIVATE == KVM_MAP_GPA_RANGE_ENCRYPTED, "");
 
 static bool parse_option(const char *arg, const struct vmm_option *option)
 {
@@ -357,12 +363,18 @@ void vmm_set_msr_exits(struct vmm *vm, __u32 reasons)
 		  "this kernel does not know one of the KVM_MSR_EXIT_REASON_* flags");
 }
 
-__u32 vmm_max_reg_rules(void)
+/* What KVM_CHECK_EXTENSION says of a capability, 0 if KVM does not have it */
+static __u32 check_extension(long cap)
 {
-	int fd = open_kvm(), nr = ioctl(fd, KVM_CHECK_EXTENSION, (long)KVM_CAP_X86_REG_RULES);
+	int fd = open_kvm(), nr = ioctl(fd, KVM_CHECK_EXTENSION, cap);
 
 	close(fd);
 	return nr > 0 ? nr : 0;
+}
+
+__u32 vmm_max_reg_rules(void)
+{
+	return check_extension(KVM_CAP_X86_REG_RULES);
 }
 
 void vmm_set_reg_rules(struct vmm *vm, const struct kvm_x86_reg_rules *rules)
@@ -374,6 +386,43 @@ void vmm_set_reg_rules(struct vmm *vm, const struct kvm_x86_reg_rules *rules)
 void vmm_get_reg_rules(struct vmm *vm, struct kvm_x86_reg_rules *rules)
 {
 	vmm_ioctl(vm->vm_fd, KVM_X86_GET_REG_RULES, rules, "if E2BIG, enlarge the array");
+}
+
+void vmm_set_share_exits(struct vmm *vm)
+{
+	struct kvm_enable_cap cap = {
+		.cap = KVM_CAP_EXIT_HYPERCALL,
+		.args[0] = 1 << KVM_HC_MAP_GPA_RANGE,
+	};
+
+	vmm_ioctl(vm->vm_fd, KVM_ENABLE_CAP, &cap, "use Linux 5.14 or later");
+}
+
+__u32 vmm_max_shared_ranges(void)
+{
+	return check_extension(KVM_CAP_X86_SHARED_RANGES);
+}
+
+void vmm_enable_shared_ranges(struct vmm *vm, __u32 max_ranges)
+{
+	struct kvm_enable_cap cap = {
+		.cap = KVM_CAP_X86_SHARED_RANGES,
+		.args[0] = max_ranges,
+	};
+
+	vmm_ioctl(vm->vm_fd, KVM_ENABLE_CAP, &cap,
+		  "if EINVAL, this kernel has no lists of shared ranges, or none so long");
+}
+
+void vmm_set_shared_ranges(struct vmm *vm, const struct kvm_x86_shared_ranges *ranges)
+{
+	vmm_ioctl(vm->vm_fd, KVM_X86_SET_SHARED_RANGES, ranges,
+		  "if E2BIG, the VM's list may not be so long; if EINVAL, KVM refuses a range");
+}
+
+void vmm_get_shared_ranges(struct vmm *vm, struct kvm_x86_shared_ranges *ranges)
+{
+	vmm_ioctl(vm->vm_fd, KVM_X86_GET_SHARED_RANGES, ranges, "if E2BIG, enlarge the array");
 }
 
 static const unsigned char *guest_entry(const struct vmm_access *access)
@@ -420,6 +469,20 @@ void vmm_start(struct vmm *vm, struct vmm_vcpu *vcpu, const struct vmm_access *a
 	vmm_ioctl(vcpu->fd, KVM_SET_REGS, &regs, "see dmesg");
 }
 
+void vmm_start_sharing(struct vmm_vcpu *vcpu, __u32 gpa, __u32 times)
+{
+	struct kvm_regs regs = {
+		.rip = GUEST_CODE + (guest_share - guest_begin),
+		.rsp = GUEST_STACK,
+		.rflags = RFLAGS_FIXED,
+		.rbx = gpa,
+		.rcx = 1,
+		.rsi = times,
+	};
+
+	vmm_ioctl(vcpu->fd, KVM_SET_REGS, &regs, "see dmesg");
+}
+
 /* The guest stopped for a reason of its own: is it the expected one? */
 static void check_done(struct kvm_run *run)
 {
@@ -448,7 +511,7 @@ bool vmm_run(struct vmm_vcpu *vcpu)
 	}
 
 	if (run->exit_reason == KVM_EXIT_X86_RDMSR || run->exit_reason == KVM_EXIT_X86_WRMSR ||
-	    run->exit_reason == KVM_EXIT_X86_REG_WRITE)
+	    run->exit_reason == KVM_EXIT_X86_REG_WRITE || run->exit_reason == KVM_EXIT_HYPERCALL)
 		return true;
 	check_done(run);
 	return false;
@@ -527,6 +590,11 @@ __u64 vmm_value(struct vmm_vcpu *vcpu)
 __u32 vmm_left(struct vmm_vcpu *vcpu)
 {
 	return get_regs(vcpu).rsi;
+}
+
+__u32 vmm_results(struct vmm_vcpu *vcpu)
+{
+	return get_regs(vcpu).rdi;
 }
 
 __u64 vmm_stat(struct vmm_vcpu *vcpu, const char *name)

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /*
  * A small VMM on raw KVM ioctls: one slot of memory and real-mode vCPUs that
- * do nothing but access registers.  Every function that fails says which call
+ * do nothing but access registers, and share memory.  Every function that fails says which call
  * failed, why and what to do about it, and ends the program with VMM_FAILED.
  */
 #ifndef VMM_H
@@ -18,6 +18,11 @@
 #define PORT_DONE	0x10	/* all accesses were made */
 #define PORT_LOST	0x11	/* an exception other than #GP came up */
 
+/* KVM_HC_MAP_GPA_RANGE and its attributes, for guest.S: <linux/kvm_para.h> is C. */
+#define GUEST_MAP_GPA_RANGE	12
+#define GUEST_SHARED		0x00
+#define GUEST_PRIVATE		0x10
+
 #ifndef __ASSEMBLER__
 
 #include <err.h>
@@ -25,6 +30,7 @@
 #include <stddef.h>
 #include <linux/kvm.h>
 #include <asm/kvm_reg_rules.h>
+#include <asm/kvm_shared_ranges.h>
 
 #define __noreturn	__attribute__((noreturn))
 #define ARRAY_SIZE(a)	(sizeof(a) / sizeof((a)[0]))
@@ -133,6 +139,16 @@ void vmm_set_reg_rules(struct vmm *vm, const struct kvm_x86_reg_rules *rules);
 /* As KVM_X86_GET_REG_RULES: @rules says how many there is room for, and where. */
 void vmm_get_reg_rules(struct vmm *vm, struct kvm_x86_reg_rules *rules);
 
+/* KVM_CAP_EXIT_HYPERCALL for KVM_HC_MAP_GPA_RANGE */
+void vmm_set_share_exits(struct vmm *vm);
+
+/* KVM_CAP_X86_SHARED_RANGES: the most ranges in a list; 0 if KVM has none */
+__u32 vmm_max_shared_ranges(void);
+void vmm_enable_shared_ranges(struct vmm *vm, __u32 max_ranges);
+void vmm_set_shared_ranges(struct vmm *vm, const struct kvm_x86_shared_ranges *ranges);
+/* As KVM_X86_GET_SHARED_RANGES: @ranges says how many there is room for, and where. */
+void vmm_get_shared_ranges(struct vmm *vm, struct kvm_x86_shared_ranges *ranges);
+
 /* Put other code in place of guest.S, with its handlers of #GP and of all else. */
 void vmm_load(struct vmm *vm, const unsigned char *begin, const unsigned char *end,
 	      const unsigned char *gp, const unsigned char *lost);
@@ -140,10 +156,13 @@ void vmm_load(struct vmm *vm, const unsigned char *begin, const unsigned char *e
 /* Point the guest at @access and clear its count of faults. */
 void vmm_start(struct vmm *vm, struct vmm_vcpu *vcpu, const struct vmm_access *access);
 
+/* Have the guest share the page at @gpa and unshare it, @times times. */
+void vmm_start_sharing(struct vmm_vcpu *vcpu, __u32 gpa, __u32 times);
+
 /*
  * Run up to the next exit.  False: all accesses are made.  True: the exit is
- * KVM_EXIT_X86_RDMSR, KVM_EXIT_X86_WRMSR or KVM_EXIT_X86_REG_WRITE and waits in
- * vcpu->run for an answer.  Anything else is an error.
+ * KVM_EXIT_X86_RDMSR, KVM_EXIT_X86_WRMSR, KVM_EXIT_X86_REG_WRITE or KVM_EXIT_HYPERCALL
+ * and waits in vcpu->run for an answer.  Anything else is an error.
  */
 bool vmm_run(struct vmm_vcpu *vcpu);
 
@@ -159,6 +178,7 @@ void vmm_describe(bool write, const struct vmm_outcome *o, char *s, size_t size)
 __u32 vmm_faults(const struct vmm *vm);
 __u64 vmm_value(struct vmm_vcpu *vcpu);		/* EDX:EAX */
 __u32 vmm_left(struct vmm_vcpu *vcpu);		/* accesses not made yet */
+__u32 vmm_results(struct vmm_vcpu *vcpu);	/* of the hypercalls, ORed */
 /* A counter, by its name: "exits" are the VM-exits since creation */
 __u64 vmm_stat(struct vmm_vcpu *vcpu, const char *name);
 
@@ -178,6 +198,7 @@ extern const unsigned char guest_begin[], guest_end[];
 extern const unsigned char guest_rdmsr[], guest_wrmsr[], guest_gp[], guest_lost[];
 extern const unsigned char guest_emulated_rdmsr[], guest_emulated_wrmsr[];
 extern const unsigned char guest_mov_cr0[], guest_mov_cr4[], guest_clts[], guest_xsetbv[];
+extern const unsigned char guest_share[];
 
 #endif /* !__ASSEMBLER__ */
 #endif /* VMM_H */

@@ -794,6 +794,25 @@ KVM_ONE_VCPU_TEST(shared_ranges, exit_refused, map_guest_main)
 	}
 }
 
+/* The ends of other calls, which KVM answers, do not record what is left of an exit. */
+KVM_ONE_VCPU_TEST(shared_ranges, exit_is_over, map_guest_main)
+{
+	exit_on_map_gpa(vcpu->vm);
+	run_to_exit(vcpu, 7, 1, SHARED);
+	answer_exit(vcpu, -EINVAL);
+	vm_enable_cap(vcpu->vm, KVM_CAP_EXIT_HYPERCALL, 0);
+	unshare_pages(vcpu, 9, 1);
+	expect_none(vcpu->vm);
+
+	exit_on_map_gpa(vcpu->vm);
+	run_to_exit(vcpu, 7, 1, SHARED);
+	answer_exit(vcpu, 0);
+	expect_range(vcpu->vm, 7, 1);
+	vm_enable_cap(vcpu->vm, KVM_CAP_EXIT_HYPERCALL, 0);
+	unshare_pages(vcpu, 7, 1);
+	expect_none(vcpu->vm);
+}
+
 KVM_ONE_VCPU_TEST(shared_ranges, exit_granted, map_guest_main)
 {
 	exit_on_map_gpa(vcpu->vm);
