@@ -187,10 +187,18 @@ void fuzz_make_vm(struct fuzz_vm *vm, unsigned long long seed, unsigned int grou
 	vm->x2apic = vm->irqchip && vm->cpuid == SUPPORTED_CPUID && !one_in(3);
 }
 
-void fuzz_make_round(struct fuzz_round *round, unsigned long long seed, unsigned int number)
+void fuzz_make_accesses(struct fuzz_round *round)
 {
 	int i;
 
+	for (i = 0; i < FUZZ_ACCESSES; i++)
+		make_access(round, i);
+	for (i = 0; i < FUZZ_WRITES; i++)
+		fuzz_make_write(&round->writes[i]);
+}
+
+void fuzz_make_round(struct fuzz_round *round, unsigned long long seed, unsigned int number)
+{
 	seed_random(seed, 2, number);
 	round->has_rules = fuzz_has_rules(number / FUZZ_GROUP);
 	if (round->has_rules) {
@@ -199,8 +207,5 @@ void fuzz_make_round(struct fuzz_round *round, unsigned long long seed, unsigned
 	}
 	fuzz_make_filter(&round->filter);
 	round->reasons = random_reasons();
-	for (i = 0; i < FUZZ_ACCESSES; i++)
-		make_access(round, i);
-	for (i = 0; i < FUZZ_WRITES; i++)
-		fuzz_make_write(&round->writes[i]);
+	fuzz_make_accesses(round);
 }

@@ -15,7 +15,6 @@
  * VMs' control registers are to be the same after each write.
  */
 #define _GNU_SOURCE
-#include <cpuid.h>
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -25,22 +24,6 @@
 #include <unistd.h>
 
 #include "msr-fuzz.h"
-
-#define TSC		0x10
-#define COUNTER0	0xc1
-#define COUNTER7	0xc8
-#define SYSENTER_ESP	0x175
-#define SYSENTER_EIP	0x176
-#define PT_OUTPUT_MASK	0x561
-#define STIMER0_CONFIG	0x400000b0
-#define STIMER3_COUNT	0x400000b7
-#define EFER		0xc0000080
-#define EFER_LMA	(1ULL << 10)
-#define TSC_AUX		0xc0000103
-
-#define CPUID_1_ECX_VMX		(1u << 5)
-#define CPUID_7_ECX_LA57	(1u << 16)
-#define APIC_X2APIC	0xc00	/* in APIC_BASE: enabled, as an x2APIC */
 
 /* Seconds after which a group, which takes less than one, is lost */
 #define GROUP_LIMIT	60
@@ -225,31 +208,6 @@ static void do_reasons(struct lane *lane, __u64 reasons, struct tally *t)
 		vmm_set_msr_exits(&lane->twin, reasons);
 }
 
-static void answer_exit(struct vmm_vcpu *vcpu, const void *access)
-{
-	const struct fuzz_access *a = access;
-	struct kvm_run *run = vcpu->run;
-
-	if (a->answer == LEAVE)
-		return;
-
-	run->msr.error = a->answer == REFUSE;
-	if (a->answer == PERFORM && !a->write)
-		run->msr.data = a->answered;
-}
-
-static struct vmm_outcome make_access(struct vmm *vm, const struct fuzz_access *a)
-{
-	const struct vmm_access access = {
-		.write = a->write,
-		.emulated = a->emulated,
-		.index = a->index,
-		.value = a->value,
-	};
-
-	return vmm_make_access(vm, &access, answer_exit, a);
-}
-
 /* An access came to @o; @known, if not NULL, is what it had to come to. */
 static void note_access(struct lane *lane, struct tally *t, const struct fuzz_access *a,
 			const struct vmm_outcome *o, const struct vmm_outcome *known,
@@ -269,7 +227,7 @@ static void do_access(struct lane *lane, const struct fuzz_access *a, struct tal
 {
 	const struct fuzz_filter *filter = lane->has_filter ? &lane->installed : NULL;
 	const enum fuzz_case weakness = fuzz_access_weakness(filter, a, lane->vmx);
-	const struct vmm_outcome o = make_access(&lane->vm, a);
+	const struct vmm_outcome o = fuzz_make_access(&lane->vm, a);
 	const bool wrong = o.exited && o.reason == KVM_MSR_EXIT_REASON_FILTER &&
 			   !fuzz_denies(filter, a, kernel);
 	struct vmm_outcome known;
@@ -283,49 +241,6 @@ static void do_access(struct lane *lane, const struct fuzz_access *a, struct tal
 		vmm_set_msr(&lane->vm.vcpus[0], TSC_DEADLINE, 0);
 }
 
-/* An MSR's value as a guest reads it that has no policy; false if it cannot be read. */
-static bool read_twin(struct lane *lane, __u32 index, __u64 *value)
-{
-	const struct fuzz_access read = { .index = index, .answer = REFUSE };
-	const struct vmm_outcome o = make_access(&lane->twin, &read);
-
-	*value = o.value;
-	return !o.exited && !o.gp;
-}
-
-/* As KVM makes an address canonical, for hosts that have 48 or 57 bits */
-static __u64 canonical(__u64 address)
-{
-	unsigned int a, b, c = 0, d, shift;
-
-	__get_cpuid_count(7, 0, &a, &b, &c, &d);
-	shift = c & CPUID_7_ECX_LA57 ? 64 - 57 : 64 - 48;
-	return (__u64)((__s64)(address << shift) >> shift);
-}
-
-/* What a write of @value changes in an MSR that holds @old: "Masks" in the reference */
-static __u64 compare(const struct lane *lane, __u32 index, __u64 old, __u64 value)
-{
-	switch (index) {
-	case TSC:
-	case TSC_DEADLINE:
-	case COUNTER0 ... COUNTER7:
-	case PT_OUTPUT_MASK:
-	case STIMER0_CONFIG ... STIMER3_COUNT:
-		return ~0ULL;
-	case EFER:
-		return (old ^ value) & ~EFER_LMA;
-	case TSC_AUX:
-		return (__u32)(old ^ value);
-	case SYSENTER_ESP:
-	case SYSENTER_EIP:
-		return (old ^ canonical(value)) |
-		       (lane->amd_guest ? old ^ (__u32)value : 0);
-	default:
-		return old ^ value;
-	}
-}
-
 /* The bits that a write changes, as far as that matters; all of them if it is not known */
 static __u64 changed_bits(struct lane *lane, const struct fuzz_rules *rules,
 			  const struct fuzz_access *a, struct tally *t)
@@ -337,8 +252,8 @@ static __u64 changed_bits(struct lane *lane, const struct fuzz_rules *rules,
 	if (!a->write || !model_compares(&list, a->index))
 		return changed;
 
-	if (read_twin(lane, a->index, &old))
-		changed = compare(lane, a->index, old, a->value);
+	if (fuzz_read_msr(&lane->twin, a->index, &old))
+		changed = fuzz_compare(lane->amd_guest, a->index, old, a->value);
 	else
 		t->cases[CASE_MASK_UNREADABLE]++;
 	rule = model_find(&list, a->index, WR, changed);
@@ -376,15 +291,6 @@ static void count_decision(struct lane *lane, const struct model_decision *decis
 		t->cases[cases[decision->action]]++;
 }
 
-/* What an access comes to without a policy; returns true if KVM does not know the MSR. */
-static bool is_unknown(struct lane *lane, const struct fuzz_access *a, struct vmm_outcome *o)
-{
-	vmm_set_msr_exits(&lane->twin, lane->reasons | KVM_MSR_EXIT_REASON_UNKNOWN);
-	*o = make_access(&lane->twin, a);
-	vmm_set_msr_exits(&lane->twin, lane->reasons);
-	return o->exited && o->reason == KVM_MSR_EXIT_REASON_UNKNOWN;
-}
-
 static void do_ruled_access(struct lane *lane, const struct fuzz_access *a, struct tally *t)
 {
 	const struct fuzz_filter *filter = lane->has_filter ? &lane->installed : NULL;
@@ -397,12 +303,12 @@ static void do_ruled_access(struct lane *lane, const struct fuzz_access *a, stru
 	struct vmm_outcome known, o;
 
 	if (decision.action == KVM_X86_REG_RULE_IGNORE_UNKNOWN)
-		performs = !is_unknown(lane, a, &known);
+		performs = !fuzz_is_unknown(&lane->twin, a, lane->reasons, &known);
 	else if (performs)
-		known = make_access(&lane->twin, a);
+		known = fuzz_make_access(&lane->twin, a);
 	if (!performs)
 		known = fuzz_expect_decision(rules, &decision, a, lane->reasons);
-	o = make_access(&lane->vm, a);
+	o = fuzz_make_access(&lane->vm, a);
 
 	shown.masked &= performs;
 	note_access(lane, t, &shown, &o, &known, NO_WEAKNESS, false);
@@ -558,53 +464,17 @@ static unsigned int run_round(struct lane *lane, unsigned int number)
 	return t.unexpected;
 }
 
-static bool has_vmx(void)
-{
-	unsigned int a, b, c, d;
-
-	__cpuid(1, a, b, c, d);
-	return c & CPUID_1_ECX_VMX;
-}
-
-static void enable_x2apic(struct vmm_vcpu *vcpu)
-{
-	struct kvm_sregs sregs;
-
-	if (ioctl(vcpu->fd, KVM_GET_SREGS, &sregs))
-		vmm_fail("KVM_GET_SREGS: %s", strerror(errno));
-	sregs.apic_base |= APIC_X2APIC;
-	if (ioctl(vcpu->fd, KVM_SET_SREGS, &sregs))
-		vmm_fail("KVM_SET_SREGS: no x2APIC: %s", strerror(errno));
-}
-
-static void create_vm(struct vmm *vm, const struct fuzz_vm *input)
-{
-	struct vmm_vcpu *vcpu;
-
-	vmm_create(vm);
-	if (input->irqchip)
-		vmm_create_irqchip(vm);
-	vcpu = vmm_add_vcpu(vm);
-	if (input->cpuid == SUPPORTED_CPUID)
-		vmm_set_supported_cpuid(vm, vcpu);
-	else if (input->cpuid == HYPERV_CPUID)
-		vmm_set_hyperv_cpuid(vcpu);
-	if (input->x2apic)
-		enable_x2apic(vcpu);
-	fuzz_load_guest(vm);
-}
-
 static void create_lane(struct lane *lane, unsigned int group)
 {
 	struct fuzz_vm input;
 
 	fuzz_make_vm(&input, seed, group);
-	lane->vmx = has_vmx();
+	lane->vmx = fuzz_has_vmx();
 	lane->amd_guest = !lane->vmx && input.cpuid == SUPPORTED_CPUID;
-	create_vm(&lane->vm, &input);
+	fuzz_create_vm(&lane->vm, &input);
 	lane->with_rules = fuzz_has_rules(group);
 	if (lane->with_rules)
-		create_vm(&lane->twin, &input);
+		fuzz_create_vm(&lane->twin, &input);
 }
 
 /* In a process of its own: runs up to round @last; prints all, or nothing, if it fails. */

@@ -239,6 +239,22 @@ void fuzz_repair(struct fuzz_filter *filter);
 /* fuzz-round.c: make the rest up */
 void fuzz_make_vm(struct fuzz_vm *vm, unsigned long long seed, unsigned int group);
 void fuzz_make_round(struct fuzz_round *round, unsigned long long seed, unsigned int number);
+/* The accesses and writes, for the filter and the rules that are in the round */
+void fuzz_make_accesses(struct fuzz_round *round);
+
+/*
+ * fuzz-vm.c: make a VM, and have its guest access MSRs.  The twin is a VM like another, but
+ * without a policy: what an MSR holds, if it can be read; and what comes of an access, and
+ * whether KVM does not know the MSR.
+ */
+bool fuzz_has_vmx(void);
+void fuzz_create_vm(struct vmm *vm, const struct fuzz_vm *input);
+struct vmm_outcome fuzz_make_access(struct vmm *vm, const struct fuzz_access *a);
+bool fuzz_read_msr(struct vmm *twin, __u32 index, __u64 *value);
+/* What a write of @value changes in an MSR that holds @old: "Masks" in the reference */
+__u64 fuzz_compare(bool amd_guest, __u32 index, __u64 old, __u64 value);
+bool fuzz_is_unknown(struct vmm *twin, const struct fuzz_access *a, __u64 reasons,
+		     struct vmm_outcome *o);
 
 /*
  * fuzz-control.c: writes to control registers.  fuzz_aim_write() is to be called with what
