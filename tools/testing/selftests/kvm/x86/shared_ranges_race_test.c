@@ -254,13 +254,13 @@ static void place_workers(struct guest *g, uint64_t distance, uint64_t stride)
 	}
 }
 
-TEST_F(shared_ranges_race, get_is_consistent)
+TEST_F_TIMEOUT(shared_ranges_race, get_is_consistent, 120)
 {
 	place_workers(&self->guest, RING, 1);
 	get_while_vcpus_move(&self->guest);
 }
 
-TEST_F(shared_ranges_race, get_is_consistent_with_interleaved_pages)
+TEST_F_TIMEOUT(shared_ranges_race, get_is_consistent_with_interleaved_pages, 120)
 {
 	place_workers(&self->guest, 1, self->guest.nr);
 	get_while_vcpus_move(&self->guest);
@@ -385,7 +385,7 @@ static void expect_static_ranges(const struct range_list *list)
 	}
 }
 
-TEST_F(shared_ranges_race, dma)
+TEST_F_TIMEOUT(shared_ranges_race, dma, 120)
 {
 	struct kvm_x86_shared_range want[NR_STATIC];
 	struct guest *g = &self->guest;
