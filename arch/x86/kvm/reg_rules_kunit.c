@@ -12,6 +12,7 @@
 
 #include "reg_access.h"
 #include "reg_policy_kunit.h"
+#include "reg_rules_model.h"
 
 #define SEED		0x72756c
 #define ROUNDS		100
@@ -511,54 +512,6 @@ static void as_many_as_there_may_be_test(struct kunit *test)
 	kvm_reg_policy_free(policy);
 }
 
-/*
- * The rules as documented, to compare the policy with.  Return the number of the rule
- * that applies, -1 for the default, -2 for the x2APIC, whose MSRs are always allowed.
- */
-#define BY_DEFAULT	(-1)
-#define BY_NOBODY	(-2)
-
-static int model(const struct kvm_x86_reg_rule *rules, u32 nr, u64 index, u32 access,
-		 u64 changed)
-{
-	u32 i;
-
-	if (index >> 8 == 8)
-		return BY_NOBODY;
-
-	for (i = 0; i < nr; i++) {
-		const struct kvm_x86_reg_rule *rule = &rules[i];
-
-		if (rule->space || !(rule->access & access) || index < rule->first ||
-		    index > rule->last)
-			continue;
-
-		if (access == RD || !rule->mask || (rule->mask & changed))
-			return i;
-	}
-
-	return BY_DEFAULT;
-}
-
-/* Return the number of the rule for a write to a control register, -1 for none. */
-static int model_control(const struct kvm_x86_reg_rule *rules, u32 nr,
-			 const struct kvm_reg_kunit_control *control, u64 changed)
-{
-	u64 mask;
-	u32 i;
-
-	for (i = 0; i < nr; i++) {
-		if (rules[i].space != control->space || rules[i].last != control->index)
-			continue;
-
-		mask = rules[i].mask ? rules[i].mask : ~0ULL;
-		if (mask & changed & control->bits)
-			return i;
-	}
-
-	return -1;
-}
-
 struct random_rules {
 	struct rnd_state rnd;
 	struct kvm_x86_reg_rules head;
@@ -654,12 +607,13 @@ static void check_access(struct kunit *test, const struct random_rules *random,
 			 u64 changed)
 {
 	struct kvm_reg_decision got = kvm_reg_kunit_decide(policy, index, access, changed);
-	int number = model(random->rules, random->head.nr_rules, index, access, changed);
+	int number = reg_rules_model_msr(random->rules, random->head.nr_rules, index, access,
+					 changed);
 	u32 action = ALLOW;
 
-	if (number == BY_DEFAULT)
+	if (number == REG_RULES_MODEL_DEFAULT)
 		action = random->head.msr_default;
-	else if (number != BY_NOBODY)
+	else if (number != REG_RULES_MODEL_X2APIC)
 		action = random->rules[number].action;
 
 	KUNIT_ASSERT_EQ_MSG(test, got.action, action, "access %u to 0x%x, changed 0x%llx",
@@ -699,12 +653,13 @@ static void check_control(struct kunit *test, const struct random_rules *random,
 			  const struct kvm_reg_policy *policy, enum kvm_reg_control reg,
 			  u64 changed)
 {
+	const struct kvm_reg_kunit_control *control = &kvm_reg_kunit_controls[reg];
 	const struct kvm_reg_table *table = policy->tables[KVM_REG_RULES];
 	const struct kvm_x86_reg_rule *got;
 	int want;
 
-	want = model_control(random->rules, random->head.nr_rules,
-			     &kvm_reg_kunit_controls[reg], changed);
+	want = reg_rules_model_control(random->rules, random->head.nr_rules, control->space,
+				       control->index, control->bits, changed);
 	if (want >= 0 && random->rules[want].action == ALLOW)
 		want = -1;
 	if (want >= 0)
