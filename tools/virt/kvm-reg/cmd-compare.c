@@ -2,8 +2,10 @@
 /* kvm-reg diff, kvm-reg subset: compare what two policies do. */
 #include <getopt.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include "kvm-reg.h"
+#include "lib/internal.h"
 
 static const char diff_usage[] =
 	"Usage: kvm-reg diff [-q] A B\n"
@@ -54,21 +56,16 @@ static void print_decision(const char *path, const struct kvmreg_policy *policy,
 			   const struct kvmreg_difference *difference,
 			   const struct kvmreg_decision *decision)
 {
-	unsigned int line;
-
 	fputs(kvmreg_action_name(decision->action), stdout);
 	if (decision->value && difference->access == KVM_X86_REG_RULE_READ)
 		printf(" = 0x%llx", decision->value);
 
-	line = decision->rule < 0 ? 0 : kvmreg_rule_line(policy, decision->rule);
-	if (line)
-		printf(" (%s:%u)", path, line);
-	else if (decision->rule >= 0)
-		printf(" (%s: rule %d)", path, decision->rule);
-	else if (difference->space == KVM_X86_REG_RULE_MSR)
-		printf(" (%s: default)", path);
-	else
-		printf(" (%s: no rule)", path);
+	fputs(" (", stdout);
+	write_place(stdout, path, policy, decision->rule);
+	if (decision->rule < 0)
+		fputs(difference->space == KVM_X86_REG_RULE_MSR ? ": default" : ": no rule",
+		      stdout);
+	putchar(')');
 }
 
 static void print_difference(const struct sides *sides, const struct kvmreg_difference *d,
@@ -121,18 +118,13 @@ static int compare_places(const void *a, const void *b)
 	return x->mask < y->mask ? -1 : x->mask > y->mask;
 }
 
-static bool is_same(const struct kvmreg_decision *x, const struct kvmreg_decision *y)
-{
-	return x->action == y->action && x->rule == y->rule && x->value == y->value;
-}
-
 /* Do two tell the same of reads and of writes? */
 static bool is_pair(const struct kvmreg_difference *read, const struct kvmreg_difference *write)
 {
 	return read->access == KVM_X86_REG_RULE_READ && write->access == KVM_X86_REG_RULE_WRITE &&
 	       read->space == write->space && read->first == write->first &&
 	       read->last == write->last && write->when == KVMREG_ALWAYS &&
-	       is_same(&read->a, &write->a) && is_same(&read->b, &write->b);
+	       kr_same_decision(&read->a, &write->a) && kr_same_decision(&read->b, &write->b);
 }
 
 /* In the order of registers, reads and writes in a line if that is all the same */
@@ -191,9 +183,17 @@ static int run(int argc, char **argv, const char *usage, __typeof__(kvmreg_diff)
 			return print_usage(usage, option == 'h');
 		sides.quiet = true;
 	}
-	if (argc - optind != 2)
+	if (argc - optind != 2) {
+		fprintf(stderr, "kvm-reg %s: two policies are needed, there %s %d\n",
+			compare == kvmreg_diff ? "diff" : "subset",
+			argc - optind == 1 ? "is" : "are", argc - optind);
 		return print_usage(usage, false);
+	}
 
+	if (!strcmp(argv[optind], "-") && !strcmp(argv[optind + 1], "-")) {
+		fputs("kvm-reg: only one of the policies can be standard input\n", stderr);
+		return EXIT_TROUBLE;
+	}
 	return compare_files(&sides, argv + optind, compare);
 }
 

@@ -2,6 +2,7 @@
 /* kvm-reg compile: rules, an MSR filter, JSON, C or text of a policy. */
 #include <errno.h>
 #include <getopt.h>
+#include <stdarg.h>
 #include <stdlib.h>
 #include <string.h>
 #include <linux/kvm.h>
@@ -19,7 +20,8 @@ static const char usage[] =
 	"  --to json     the policy as JSON\n"
 	"  --to c        C and C++ that installs the rules\n"
 	"  --to text     the policy in the language of kvm-reg(5), without comments\n"
-	"  -o FILE       write to FILE; it is left alone if there is an error\n"
+	"  -o, --output FILE\n"
+	"                write to FILE; it is left alone if there is an error\n"
 	"\n"
 	"Exit status: 0, 1 if no filter does the same, 2 for trouble.\n";
 
@@ -144,11 +146,10 @@ static void write_c_rule(FILE *out, const struct kvm_x86_reg_rule *rule)
 		rule->access == KVM_X86_REG_RULE_READ ? "KVM_X86_REG_RULE_READ" :
 							"KVM_X86_REG_RULE_WRITE");
 	fprintf(out, "\t\t.action = KVM_X86_REG_RULE_%s,\n", actions[rule->action]);
-	fprintf(out, "\t\t.first = 0x%x,\n\t\t.last = 0x%x,\n", rule->first, rule->last);
-	if (rule->mask)
-		fprintf(out, "\t\t.mask = 0x%llxULL,\n", rule->mask);
-	if (rule->value)
-		fprintf(out, "\t\t.value = 0x%llxULL,\n", rule->value);
+	/* C++ warns of members that are left out. */
+	fprintf(out, "\t\t.pad = 0,\n\t\t.first = 0x%x,\n\t\t.last = 0x%x,\n", rule->first,
+		rule->last);
+	fprintf(out, "\t\t.mask = 0x%llxULL,\n\t\t.value = 0x%llxULL,\n", rule->mask, rule->value);
 	fputs("\t},\n", out);
 	free(text);
 }
@@ -158,7 +159,10 @@ static void write_c(FILE *out, const struct kvmreg_policy *policy)
 	const struct kvm_x86_reg_rules *list = kvmreg_rules(policy);
 	unsigned int i;
 
-	fputs("/* Made by kvm-reg compile --to c. */\n"
+	fputs("/*\n"
+	      " * Made by kvm-reg compile --to c.  Where the compiler's <asm/kvm_reg_rules.h> is missing,\n"
+	      " * pkg-config --cflags libkvmreg says where one is.\n"
+	      " */\n"
 	      "#include <string.h>\n"
 	      "#include <sys/ioctl.h>\n"
 	      "#include <asm/kvm_reg_rules.h>\n\n", out);
@@ -182,6 +186,18 @@ static void write_c(FILE *out, const struct kvmreg_policy *policy)
 		fprintf(out, "\tlist.nr_rules = %u;\n\tlist.rules = (unsigned long)policy_rules;\n",
 			list->nr_rules);
 	fputs("\treturn ioctl(vm, KVM_X86_SET_REG_RULES, &list);\n}\n", out);
+}
+
+static __printf(1, 2) int wrong_usage(const char *format, ...)
+{
+	va_list args;
+
+	fputs("kvm-reg compile: ", stderr);
+	va_start(args, format);
+	vfprintf(stderr, format, args);
+	va_end(args);
+	fputc('\n', stderr);
+	return print_usage(usage, false);
 }
 
 static int write_text(FILE *out, char *text)
@@ -216,23 +232,10 @@ static bool is_form(const char *form)
 	static const char *const forms[] = { "rules", "filter", "json", "c", "text" };
 	size_t i;
 
-	for (i = 0; form && i < sizeof(forms) / sizeof(*forms); i++)
+	for (i = 0; form && i < ARRAY_SIZE(forms); i++)
 		if (!strcmp(form, forms[i]))
 			return true;
 	return false;
-}
-
-static int write_file(const char *path, const char *text)
-{
-	FILE *file = path ? fopen(path, "we") : stdout;
-	bool failed;
-
-	if (file)
-		fputs(text, file);
-	failed = !file || ferror(file) | (path ? fclose(file) : fflush(file));
-	if (failed)
-		fprintf(stderr, "%s: %s\n", path ? path : "<stdout>", strerror(errno));
-	return failed ? EXIT_TROUBLE : EXIT_YES;
 }
 
 /* Write to memory first: an error leaves the file as it is. */
@@ -266,7 +269,7 @@ int cmd_compile(int argc, char **argv)
 	struct kvmreg_policy *policy;
 	int option, status;
 
-	while ((option = getopt_long(argc, argv, "t:o:h", options, NULL)) != -1) {
+	while ((option = getopt_long(argc, argv, "o:h", options, NULL)) != -1) {
 		if (option == 't')
 			form = optarg;
 		else if (option == 'o')
@@ -274,8 +277,14 @@ int cmd_compile(int argc, char **argv)
 		else
 			return print_usage(usage, option == 'h');
 	}
-	if (!is_form(form) || optind + 1 != argc)
-		return print_usage(usage, false);
+	if (!form)
+		return wrong_usage("--to is missing");
+	if (!is_form(form))
+		return wrong_usage("--to takes no %s", form);
+	if (optind == argc)
+		return wrong_usage("POLICY is missing");
+	if (optind + 1 < argc)
+		return wrong_usage("there may be one POLICY");
 
 	policy = load(argv[optind]);
 	if (!policy)

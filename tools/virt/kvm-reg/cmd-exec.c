@@ -14,8 +14,6 @@
 #include "preload.h"
 #include "trace.h"
 
-#define ARRAY_SIZE(a)	(sizeof(a) / sizeof((a)[0]))
-
 /* By the rules, list 0, not by the VMM's filter: DENY, GP and EXIT */
 #define REFUSED		"action >= 1 && action <= 3"
 
@@ -35,51 +33,12 @@ static const char usage[] =
 	"executed, 125 if the policy was not installed.\n";
 
 struct exec {
-	struct kvmreg_policy *policy;	/* as it was written */
+	struct kvmreg_policy *policy;
 	struct launch launch;
 	struct trace trace;
 	bool counts;			/* the kernel counts what is refused */
 	bool allow_exits;
-	bool fail_closed;
 };
-
-/* Where a rule was written, or the policy if that is not known */
-static void print_place(const struct exec *exec, int rule)
-{
-	const unsigned int line = rule < 0 ? 0 : kvmreg_rule_line(exec->policy, rule);
-
-	fputs(exec->launch.name, stderr);
-	if (line)
-		fprintf(stderr, ":%u", line);
-}
-
-/* The rule, or the default if it is KVMREG_DEFAULT, on a line of its own */
-static void print_rule(const struct exec *exec, int rule)
-{
-	const struct kvm_x86_reg_rules *list = kvmreg_rules(exec->policy);
-	const struct kvm_x86_reg_rule *rules = rules_of(exec->policy);
-	char *text;
-
-	if (rule < 0 || (unsigned int)rule >= list->nr_rules) {
-		fprintf(stderr, "default %s\n", kvmreg_action_name(list->msr_default));
-		return;
-	}
-	text = kvmreg_format_rule(&rules[rule]);
-	fprintf(stderr, "%s\n", text ? text : "");
-	free(text);
-}
-
-static void print_register(__u16 space, __u32 index)
-{
-	if (space == KVM_X86_REG_RULE_CR)
-		fprintf(stderr, "CR%u", index);
-	else if (space == KVM_X86_REG_RULE_XCR)
-		fprintf(stderr, "XCR%u", index);
-	else if (kvmreg_name(index))
-		fprintf(stderr, "MSR 0x%x (%s)", index, kvmreg_name(index));
-	else
-		fprintf(stderr, "MSR 0x%x", index);
-}
 
 /* Why a rule must not be under a VMM that does not know of it; or NULL */
 static const char *why_not(__u8 action, __u16 space)
@@ -94,50 +53,50 @@ static const char *why_not(__u8 action, __u16 space)
 	return NULL;
 }
 
+/* The first rule, or KVMREG_DEFAULT, that decides on an access and must not; *@why is why. */
+static int find_exit(const struct kvmreg_policy *policy, const unsigned int *unused, int nr_unused,
+		     const char **why)
+{
+	const struct kvm_x86_reg_rules *list = kvmreg_rules(policy);
+	const struct kvm_x86_reg_rule *rules = rules_of(policy);
+	unsigned int i;
+
+	for (i = 0; i < list->nr_rules; i++) {
+		if (nr_unused && *unused == i) {
+			unused++;
+			nr_unused--;
+			continue;
+		}
+		*why = why_not(rules[i].action, rules[i].space);
+		if (*why)
+			return i;
+	}
+	*why = why_not(list->msr_default, KVM_X86_REG_RULE_MSR);
+	return KVMREG_DEFAULT;
+}
+
 static int check_exits(const struct exec *exec)
 {
-	const struct kvm_x86_reg_rules *list = kvmreg_rules(exec->policy);
-	const struct kvm_x86_reg_rule *rules = rules_of(exec->policy);
-	const int nr_rules = list->nr_rules;
-	const char *why = NULL;
-	int i;
+	const struct kvmreg_policy *policy = exec->policy;
+	unsigned int *unused = calloc(kvmreg_rules(policy)->nr_rules + 1, sizeof(*unused));
+	const int nr_unused = unused ? kvmreg_unused_rules(policy, unused) : -1;
+	const char *why;
+	int rule;
 
-	for (i = 0; i < nr_rules && !why; i++)
-		why = why_not(rules[i].action, rules[i].space);
-	if (why) {
-		i--;
-	} else {
-		why = why_not(list->msr_default, KVM_X86_REG_RULE_MSR);
-		i = KVMREG_DEFAULT;
+	if (nr_unused < 0) {
+		free(unused);
+		return launch_fail("out of memory");
 	}
+	rule = find_exit(policy, unused, nr_unused, &why);
+	free(unused);
 	if (!why)
 		return 0;
 
-	print_place(exec, i);
+	write_place(stderr, exec->launch.name, policy, rule);
 	fprintf(stderr, ": error: %s\n", why);
-	print_rule(exec, i);
+	write_rule(stderr, policy, rule);
 	fputs("Use gp, which never exits, or --allow-exits if the VMM knows what to do.\n", stderr);
 	return PRELOAD_FAILED;
-}
-
-/* With --fail-closed, install the same rules with that flag. */
-static int choose_policy(struct exec *exec)
-{
-	struct kvm_x86_reg_rules list = *kvmreg_rules(exec->policy);
-	struct kvmreg_policy *policy;
-	struct kvmreg_error error;
-
-	exec->launch.policy = exec->policy;
-	if (!exec->fail_closed)
-		return 0;
-
-	list.flags |= KVM_X86_REG_RULES_FAIL_CLOSED;
-	if (kvmreg_from_rules(&list, exec->launch.name, &policy, &error)) {
-		fprintf(stderr, "%s\n", error.message);
-		return PRELOAD_FAILED;
-	}
-	exec->launch.policy = policy;
-	return 0;
 }
 
 /*
@@ -167,15 +126,15 @@ static FILE *start_trace(struct exec *exec)
 
 static void show_refused(const struct exec *exec, const struct trace_access *access)
 {
-	print_place(exec, access->rule);
+	write_place(stderr, exec->launch.name, exec->policy, access->rule);
 	fprintf(stderr, ": refused: vCPU %u ", access->vcpu);
 	if (access->access == KVM_X86_REG_RULE_WRITE)
 		fprintf(stderr, "writes 0x%llx to ", access->value);
 	else
 		fputs("reads ", stderr);
-	print_register(access->space, access->index);
+	write_register(stderr, access->space, access->index);
 	fputc('\n', stderr);
-	print_rule(exec, access->rule);
+	write_rule(stderr, exec->policy, access->rule);
 }
 
 /* Show the first access that is refused, if one is before the VMM ends. */
@@ -233,7 +192,7 @@ static void print_counts(struct exec *exec)
 		fprintf(stderr, "  %llu %s%s of ", counts[i].hits,
 			counts[i].access == KVM_X86_REG_RULE_READ ? "read" : "write",
 			counts[i].hits == 1 ? "" : "s");
-		print_register(counts[i].space, counts[i].index);
+		write_register(stderr, counts[i].space, counts[i].index);
 		fputc('\n', stderr);
 	}
 	if (nr > MAX_SHOWN)
@@ -256,7 +215,7 @@ static int run(struct exec *exec)
 		fclose(pipe);
 	if (!status)
 		status = launch_end(&exec->launch);
-	if (exec->counts)
+	if (exec->counts && exec->launch.preload->installed)
 		print_counts(exec);
 	trace_end(&exec->trace);
 	return status;
@@ -272,35 +231,40 @@ int cmd_exec(int argc, char **argv)
 		{}
 	};
 	struct exec exec = {};
-	int option;
+	int option, status;
 
 	while ((option = getopt_long(argc, argv, "h", options, NULL)) != -1) {
 		switch (option) {
 		case 'a':
 			exec.launch.mark = optarg;
+			if (!*optarg)
+				return launch_fail("--after needs a text that the guest shows");
 			break;
 		case 'e':
 			exec.allow_exits = true;
 			break;
 		case 'f':
-			exec.fail_closed = true;
+			exec.launch.fail_closed = true;
 			break;
 		case 'h':
 			return print_usage(usage, true);
 		default:
-			print_usage(usage, false);
-			return PRELOAD_FAILED;
+			return launch_usage(usage);
 		}
 	}
-	if (argc - optind < 2) {
-		print_usage(usage, false);
-		return PRELOAD_FAILED;
-	}
+	if (argc - optind < 2)
+		return launch_usage(usage);
 
 	exec.launch.name = shown_path(argv[optind]);
 	exec.launch.command = argv + optind + 1;
 	exec.policy = load(argv[optind]);
-	if (!exec.policy || (!exec.allow_exits && check_exits(&exec)) || choose_policy(&exec))
+	if (!exec.policy)
 		return PRELOAD_FAILED;
-	return run(&exec);
+	exec.launch.policy = exec.policy;
+	exec.launch.install = KVMREG_NO_EXITS;	/* the library ends a VMM that enables them */
+	status = exec.allow_exits ? 0 : check_exits(&exec);
+	if (!status)
+		status = run(&exec);
+	kvmreg_free(exec.policy);
+	return status;
 }

@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: GPL-2.0 OR BSD-2-Clause
 /* kvm-reg explain: which rule decides on an access, and why? */
-#include <errno.h>
 #include <getopt.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "kvm-reg.h"
+#include "lib/internal.h"
 
 static const char usage[] =
 	"Usage: kvm-reg explain POLICY REGISTER r|w [OLD NEW]\n"
@@ -79,11 +79,7 @@ static int wrong_register(const char *word)
 
 static bool parse_value(const char *word, __u64 *value)
 {
-	char *end;
-
-	errno = 0;
-	*value = strtoull(word, &end, 0);
-	if (*word >= '0' && *word <= '9' && !*end && !errno)
+	if (kr_parse_number(word, value))
 		return true;
 
 	fprintf(stderr, "kvm-reg explain: %s is no number of 64 bits\n", word);
@@ -91,16 +87,11 @@ static bool parse_value(const char *word, __u64 *value)
 }
 
 /* "FILE:LINE: RULE" */
-static void print_rule(const struct question *q, unsigned int rule)
+static void print_rule(const struct question *q, int rule)
 {
-	const unsigned int line = kvmreg_rule_line(q->policy, rule);
-	char *text = kvmreg_format_rule(&rules_of(q->policy)[rule]);
-
-	if (line)
-		printf("%s:%u: %s\n", q->path, line, text ? text : "");
-	else
-		printf("%s: rule %u: %s\n", q->path, rule, text ? text : "");
-	free(text);
+	write_place(stdout, q->path, q->policy, rule);
+	fputs(": ", stdout);
+	write_rule(stdout, q->policy, rule);
 }
 
 static void print_x2apic(void)
@@ -112,13 +103,14 @@ static void print_x2apic(void)
 
 static void print_default(const struct question *q)
 {
-	if (is_control(q) && q->access.access == KVM_X86_REG_RULE_READ)
+	if (is_control(q) && q->access.access == KVM_X86_REG_RULE_READ) {
 		puts("Guests may always read control registers.");
-	else if (is_control(q))
+	} else if (is_control(q)) {
 		puts("No rule matches: a write to a control register is then allowed.");
-	else
-		printf("%s: default %s\nNo rule matches.\n", q->path,
-		       kvmreg_action_name(kvmreg_rules(q->policy)->msr_default));
+	} else {
+		print_rule(q, KVMREG_DEFAULT);
+		puts("No rule matches.");
+	}
 }
 
 /* What a write changes of the bits that the rule is for */
@@ -172,9 +164,7 @@ static int explain_access(const struct question *q)
 			print_changes(q, &rules_of(q->policy)[decision.rule]);
 	}
 	print_effect(q, &decision);
-	return decision.action == KVM_X86_REG_RULE_DENY ||
-	       decision.action == KVM_X86_REG_RULE_GP ||
-	       decision.action == KVM_X86_REG_RULE_EXIT;
+	return is_refused(decision.action) ? EXIT_NO : EXIT_YES;
 }
 
 static bool matches(const struct question *q, const struct kvm_x86_reg_rule *rule)
@@ -235,6 +225,12 @@ static int explain(struct question *q)
 	return explain_access(q);
 }
 
+static int wrong_usage(const char *reason)
+{
+	fprintf(stderr, "kvm-reg explain: %s\n", reason);
+	return print_usage(usage, false);
+}
+
 static int parse_access(struct question *q, int argc, char **argv)
 {
 	struct kvmreg_access *access = &q->access;
@@ -242,12 +238,11 @@ static int parse_access(struct question *q, int argc, char **argv)
 	if (!parse_register(argv[1], access))
 		return wrong_register(argv[1]);
 
-	if (!strcmp(argv[2], "w"))
-		access->access = KVM_X86_REG_RULE_WRITE;
-	else if (!strcmp(argv[2], "r") && argc == 3)
-		access->access = KVM_X86_REG_RULE_READ;
-	else
-		return print_usage(usage, false);
+	access->access = strcmp(argv[2], "w") ? KVM_X86_REG_RULE_READ : KVM_X86_REG_RULE_WRITE;
+	if (access->access == KVM_X86_REG_RULE_READ && strcmp(argv[2], "r"))
+		return wrong_usage("the access is neither r nor w");
+	if (access->access == KVM_X86_REG_RULE_READ && argc > 3)
+		return wrong_usage("OLD and NEW are for writes");
 
 	if (argc == 3)
 		return 0;
@@ -273,8 +268,12 @@ int cmd_explain(int argc, char **argv)
 
 	argc -= optind;
 	argv += optind;
-	if (argc != 3 && argc != 5)
-		return print_usage(usage, false);
+	if (argc < 3)
+		return wrong_usage("POLICY, REGISTER and r or w are needed");
+	if (argc == 4)
+		return wrong_usage("NEW is missing");
+	if (argc > 5)
+		return wrong_usage("there are too many arguments");
 
 	q.path = shown_path(argv[0]);
 	status = parse_access(&q, argc, argv);

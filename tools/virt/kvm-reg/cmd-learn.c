@@ -22,8 +22,11 @@ static const char usage[] =
 	"Run a VMM, record which MSRs its guest reads and writes, and write a policy that\n"
 	"allows that, and refuses all else with #GP.\n"
 	"\n"
-	"  -o POLICY        the file to write\n"
-	"  --add            add to what POLICY allows, e.g. for another guest or workload\n"
+	"  -o, --output POLICY  the file to write\n"
+	"  --add                add to what POLICY allows, e.g. for another guest or workload\n"
+	"\n"
+	"The policy is written when the VMM ends, and what it leaves in the background; SIGINT\n"
+	"ends the wait for the latter.\n"
 	"\n"
 	"Needs root, for tracefs, and a kernel with CONFIG_HIST_TRIGGERS.\n"
 	"\n"
@@ -36,7 +39,7 @@ static const char usage[] =
 
 struct learn {
 	const char *path;
-	int fd;				/* of @path */
+	bool created;			/* there was no such file */
 	char *command;			/* of the VMM, as a comment */
 	/* With --add: what is in the file */
 	char *text;
@@ -68,28 +71,42 @@ static char *describe_command(char **argv)
 	return text;
 }
 
-/* Before the guest runs for an hour: find out whether the file can be written. */
-static int open_policy(struct learn *learn, bool add)
+/* With --add: what is in the file, which is text */
+static int read_policy(struct learn *learn, int fd, off_t end)
 {
 	struct kvmreg_error error;
-	struct stat st;
 	ssize_t size;
 
-	learn->fd = open(learn->path, O_RDWR | O_CLOEXEC | O_CREAT, 0666);
-	if (learn->fd < 0 || fstat(learn->fd, &st))
-		return launch_fail("%s: %m", learn->path);
-	if (!add || !st.st_size)
-		return 0;
-
-	learn->text = calloc(1, st.st_size + 1);
-	size = learn->text ? read(learn->fd, learn->text, st.st_size) : -1;
+	learn->text = calloc(1, end + 1);
+	size = learn->text ? read(fd, learn->text, end) : -1;
 	if (size < 0)
 		return launch_fail("%s: %m", learn->path);
 	learn->size = size;
+	if (learn->text[strspn(learn->text, " \t\r\n")] == '{')
+		return launch_fail("%s is JSON: kvm-reg compile --to text makes it text, which\n"
+				   "learn can add to", learn->path);
 	if (!kvmreg_parse(learn->text, size, learn->path, &learn->policy, &error))
 		return 0;
 	fprintf(stderr, "%s\n", error.message);
 	return PRELOAD_FAILED;
+}
+
+/* Before the guest runs for an hour: find out whether the file can be written. */
+static int open_policy(struct learn *learn, bool add)
+{
+	struct stat st;
+	int fd, status = 0;
+
+	fd = open(learn->path, O_RDWR | O_CLOEXEC | O_CREAT | O_EXCL, 0666);
+	learn->created = fd >= 0;
+	if (fd < 0 && errno == EEXIST)
+		fd = open(learn->path, O_RDWR | O_CLOEXEC | O_CREAT, 0666);
+	if (fd < 0 || fstat(fd, &st))
+		return launch_fail("%s: %m", learn->path);
+	if (add && st.st_size)
+		status = read_policy(learn, fd, st.st_size);
+	close(fd);
+	return status;
 }
 
 /* Have KVM count all accesses, those to the x2APIC excepted: rules always allow these. */
@@ -105,6 +122,7 @@ static int run(struct learn *learn)
 		return launch_fail("%s", error.message);
 	learn->launch.policy = policy;
 	learn->launch.name = "the policy that audits";
+	learn->launch.install = KVMREG_NO_FILTER;
 	learn->launch.forks = true;
 
 	status = launch_prepare(&learn->launch);
@@ -116,6 +134,8 @@ static int run(struct learn *learn)
 	if (!status)
 		status = launch_start(&learn->launch);
 	if (!status) {
+		fprintf(stderr, "kvm-reg: recording until the VMM ends, when %s is written\n",
+			learn->path);
 		status = launch_end(&learn->launch);
 		learn->nr_counts = trace_counts(trace, &learn->counts);
 		if (learn->nr_counts < 0)
@@ -169,8 +189,7 @@ static bool is_missing(struct learn *learn, const struct trace_access *count)
 	};
 	const struct kvmreg_decision decision = kvmreg_evaluate(learn->policy, &access);
 
-	if (decision.action != KVM_X86_REG_RULE_DENY && decision.action != KVM_X86_REG_RULE_GP &&
-	    decision.action != KVM_X86_REG_RULE_EXIT)
+	if (!is_refused(decision.action))
 		return false;
 	if (decision.rule < 0)
 		return true;
@@ -266,8 +285,8 @@ static int write_policy(struct learn *learn)
 	}
 	if (kvmreg_parse(text, size, learn->path, &policy, &error))
 		return launch_fail("%s", error.message);
-	if (ftruncate(learn->fd, 0) || pwrite(learn->fd, text, size, 0) != (ssize_t)size)
-		return launch_fail("%s: %m", learn->path);
+	if (write_file(learn->path, text))
+		return PRELOAD_FAILED;
 
 	fprintf(stderr, "kvm-reg: %s has %u rules; the guest has made %llu accesses\n",
 		learn->path, kvmreg_rules(policy)->nr_rules, sum_hits(learn));
@@ -279,12 +298,12 @@ static int write_policy(struct learn *learn)
 	return 0;
 }
 
-/* Do not leave the file that was only opened. */
+/* Do not leave the file that was only created. */
 static void remove_empty(struct learn *learn)
 {
 	struct stat st;
 
-	if (!fstat(learn->fd, &st) && S_ISREG(st.st_mode) && !st.st_size)
+	if (learn->created && !stat(learn->path, &st) && !st.st_size)
 		unlink(learn->path);
 }
 
@@ -322,24 +341,24 @@ int cmd_learn(int argc, char **argv)
 		case 'h':
 			return print_usage(usage, true);
 		default:
-			print_usage(usage, false);
-			return PRELOAD_FAILED;
+			return launch_usage(usage);
 		}
 	}
-	if (!learn.path || optind == argc) {
-		print_usage(usage, false);
-		return PRELOAD_FAILED;
-	}
+	if (!learn.path || optind == argc)
+		return launch_usage(usage);
 
 	learn.launch.command = argv + optind;
 	learn.command = describe_command(learn.launch.command);
 	if (!learn.command)
 		return launch_fail("out of memory");
-	if (open_policy(&learn, add))
-		return PRELOAD_FAILED;
-
-	status = learn_policy(&learn);
+	status = open_policy(&learn, add);
+	if (!status)
+		status = learn_policy(&learn);
 	if (status == PRELOAD_FAILED)
 		remove_empty(&learn);
+	kvmreg_free(learn.policy);
+	free(learn.command);
+	free(learn.counts);
+	free(learn.text);
 	return status;
 }

@@ -1,6 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0 OR BSD-2-Clause
 /* kvm-reg map: a picture of the registers under a policy. */
-#include <errno.h>
 #include <getopt.h>
 #include <stdarg.h>
 #include <stdlib.h>
@@ -8,14 +7,13 @@
 
 #include "kvm-reg.h"
 
-#define ARRAY_SIZE(a)	(sizeof(a) / sizeof((a)[0]))
-
 static const char usage[] =
 	"Usage: kvm-reg map [-o FILE.svg] POLICY\n"
 	"\n"
 	"Draw what a policy does with reads and writes of each register, as SVG.\n"
 	"\n"
-	"  -o FILE       write to FILE; it is left alone if there is an error\n"
+	"  -o, --output FILE.svg\n"
+	"                write to FILE.svg; it is left alone if there is an error\n"
 	"\n"
 	"A row has 64 MSRs. Rows of which all MSRs are alike are drawn as one. A browser shows\n"
 	"the rule that decides, and its line, for what is pointed at.\n"
@@ -110,7 +108,7 @@ static void put(FILE *out, const char *text)
 	}
 }
 
-__attribute__((format(printf, 5, 6)))
+__printf(5, 6)
 static void draw_text(const struct map *map, const char *class, int x, int y,
 		      const char *format, ...)
 {
@@ -219,9 +217,8 @@ static void format_msrs(__u32 first, __u32 last, char *text, size_t size)
 static void draw_names(const struct map *map, const struct verdict *row, __u32 first,
 		       const struct verdict *usual)
 {
-	char names[NAMES_LENGTH + 1] = "", name[160];
+	char names[NAMES_LENGTH + 1] = "", name[160], *next = names;
 	unsigned int i, end, left_out = 0;
-	size_t len;
 
 	for (i = 0; i < ROW; i = end) {
 		for (end = i + 1; end < ROW && same(&row[i], &row[end]);)
@@ -230,11 +227,10 @@ static void draw_names(const struct map *map, const struct verdict *row, __u32 f
 			continue;
 
 		format_msrs(first + i, first + end - 1, name, sizeof(name));
-		len = strlen(names);
-		if (left_out || len + strlen(name) + 2 > NAMES_LENGTH)
+		if (left_out || next - names + strlen(", ") + strlen(name) > NAMES_LENGTH)
 			left_out++;
 		else
-			snprintf(names + len, sizeof(names) - len, "%s%s", len ? ", " : "", name);
+			next = stpcpy(stpcpy(next, *names ? ", " : ""), name);
 	}
 	if (left_out)
 		draw_text(map, "name", X_NAMES, map->y + 9, "%s and %u more", names, left_out);
@@ -553,19 +549,6 @@ static char *draw(const struct kvmreg_policy *policy, const char *path)
 	return failed ? NULL : svg;
 }
 
-static int save(const char *path, const char *svg)
-{
-	FILE *file = path ? fopen(path, "we") : stdout;
-	bool failed;
-
-	if (file)
-		fputs(svg, file);
-	failed = !file || ferror(file) | (path ? fclose(file) : fflush(file));
-	if (failed)
-		fprintf(stderr, "%s: %s\n", path ? path : "<stdout>", strerror(errno));
-	return failed ? EXIT_TROUBLE : EXIT_YES;
-}
-
 int cmd_map(int argc, char **argv)
 {
 	static const struct option options[] = {
@@ -593,7 +576,7 @@ int cmd_map(int argc, char **argv)
 
 	svg = draw(policy, shown_path(argv[optind]));
 	if (svg) {
-		status = save(path, svg);
+		status = write_file(path, svg);
 	} else {
 		fputs("kvm-reg map: out of memory\n", stderr);
 		status = EXIT_TROUBLE;

@@ -7,7 +7,7 @@
 #include <sys/ioctl.h>
 
 #include "kvm-reg.h"
-#include "vmm.h"
+#include "vmm/vmm.h"
 
 #define IMAGE		0x1000
 #define MAX_IMAGE	(GUEST_SIZE - IMAGE)
@@ -121,15 +121,18 @@ static void create(struct guest *guest, const char *image)
 static void read_old(struct guest *guest, struct kvmreg_access *access)
 {
 	const struct vmm_controls controls = vmm_get_controls(guest->vcpu);
-	struct {
-		struct kvm_msrs head;
-		struct kvm_msr_entry entry;
-	} msrs = { .head.nmsrs = 1, .entry.index = access->index };
+	union {
+		struct kvm_msrs list;
+		char room[sizeof(struct kvm_msrs) + sizeof(struct kvm_msr_entry)];
+	} msrs;
 
+	memset(&msrs, 0, sizeof(msrs));
+	msrs.list.nmsrs = 1;
+	msrs.list.entries[0].index = access->index;
 	access->readable = true;
 	if (access->space == KVM_X86_REG_RULE_MSR) {
 		access->readable = ioctl(guest->vcpu->fd, KVM_GET_MSRS, &msrs) == 1;
-		access->old = msrs.entry.data;
+		access->old = msrs.list.entries[0].data;
 	} else if (access->space == KVM_X86_REG_RULE_XCR) {
 		access->old = controls.xcr0;
 	} else {
@@ -192,46 +195,14 @@ static bool decode(struct guest *guest, const unsigned char *code, struct insn *
 	return code[1] == 0x01 && (code[2] & 0xf8) == 0xf0;	/* LMSW of a register */
 }
 
-/* "FILE:LINE" of the rule, or "FILE" */
-static void print_place(const struct guest *guest, const struct kvmreg_decision *decision)
-{
-	const unsigned int line = decision->rule < 0 ? 0 :
-				  kvmreg_rule_line(guest->policy, decision->rule);
-
-	fputs(guest->path, stderr);
-	if (line)
-		fprintf(stderr, ":%u", line);
-}
-
-static void print_rule(const struct guest *guest, const struct kvmreg_decision *decision)
-{
-	char *text;
-
-	if (decision->rule < 0) {
-		fprintf(stderr, "default %s\n", kvmreg_action_name(decision->action));
-		return;
-	}
-	text = kvmreg_format_rule(&rules_of(guest->policy)[decision->rule]);
-	fprintf(stderr, "%s\n", text ? text : "");
-	free(text);
-}
-
 static void print_access(const struct kvmreg_access *access, unsigned int address)
 {
-	const char *name = kvmreg_name(access->index);
-
 	fprintf(stderr, ": the guest, at 0x%x, ", address);
 	if (access->access == KVM_X86_REG_RULE_READ)
 		fputs("reads ", stderr);
 	else
 		fprintf(stderr, "writes 0x%llx to ", (unsigned long long)access->new_value);
-	if (access->space == KVM_X86_REG_RULE_CR)
-		fprintf(stderr, "CR%u", access->index);
-	else if (access->space == KVM_X86_REG_RULE_XCR)
-		fprintf(stderr, "XCR%u", access->index);
-	else
-		fprintf(stderr, "MSR 0x%x%s%s%s", access->index, name ? " (" : "", name ?: "",
-			name ? ")" : "");
+	write_register(stderr, access->space, access->index);
 	fputc('\n', stderr);
 }
 
@@ -240,18 +211,16 @@ static void tell(struct guest *guest, const struct kvmreg_access *access, unsign
 		 const char *how)
 {
 	const struct kvmreg_decision decision = kvmreg_evaluate(guest->policy, access);
-	const bool by_rules = decision.action == KVM_X86_REG_RULE_DENY ||
-			      decision.action == KVM_X86_REG_RULE_GP ||
-			      decision.action == KVM_X86_REG_RULE_EXIT;
+	const bool by_rules = is_refused(decision.action);
 
 	if (by_rules)
-		print_place(guest, &decision);
+		write_place(stderr, guest->path, guest->policy, decision.rule);
 	else
 		fputs("kvm-reg", stderr);
 	fprintf(stderr, ": %s", how);
 	print_access(access, address);
 	if (by_rules)
-		print_rule(guest, &decision);
+		write_rule(stderr, guest->policy, decision.rule);
 	else
 		fputs("The policy allows it.\n", stderr);
 	guest->refused++;
@@ -406,8 +375,10 @@ int cmd_run(int argc, char **argv)
 	option = getopt_long(argc, argv, "h", options, NULL);
 	if (option != -1)
 		return print_usage(usage, option == 'h');
-	if (optind + 2 != argc)
+	if (optind + 2 != argc) {
+		fputs("kvm-reg run: POLICY and GUEST.bin are needed, and no more\n", stderr);
 		return print_usage(usage, false);
+	}
 
 	policy = load(argv[optind]);
 	if (!policy)

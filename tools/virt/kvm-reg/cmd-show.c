@@ -1,6 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0 OR BSD-2-Clause
 /* kvm-reg show: the policies of running VMs, from debugfs. */
-#include <ctype.h>
 #include <dirent.h>
 #include <errno.h>
 #include <getopt.h>
@@ -12,6 +11,7 @@
 #include <unistd.h>
 
 #include "kvm-reg.h"
+#include "lib/internal.h"
 
 #define DEBUGFS "/sys/kernel/debug/kvm"
 
@@ -46,21 +46,12 @@ struct shown {
 	unsigned long bytes;
 };
 
-static bool find_action(const char *word, unsigned int *action)
-{
-	for (*action = 0; kvmreg_action_name(*action); ++*action)
-		if (!strcmp(word, kvmreg_action_name(*action)))
-			return true;
-	return false;
-}
-
 /* "0x00000035-0x00000035 r ignore" or "cr4 w exit", then " mask 0x1" and " value 0x1" */
 static bool parse_rule(const char *line, struct kvm_x86_reg_rule *rule)
 {
 	char access[4], word[16];
 	const char *rest;
 	unsigned long long value;
-	unsigned int action;
 
 	*rule = (struct kvm_x86_reg_rule) {};
 	if (sscanf(line, "0x%x-0x%x %3s %15s", &rule->first, &rule->last, access, word) == 4) {
@@ -75,9 +66,8 @@ static bool parse_rule(const char *line, struct kvm_x86_reg_rule *rule)
 		return false;
 	}
 
-	if (!find_action(word, &action))
+	if (!kr_find_action(word, &rule->action))
 		return false;
-	rule->action = action;
 	rule->access = (strchr(access, 'r') ? KVM_X86_REG_RULE_READ : 0) |
 		       (strchr(access, 'w') ? KVM_X86_REG_RULE_WRITE : 0);
 	rest = strstr(line, " mask ");
@@ -120,11 +110,12 @@ static void add_range(struct shown *shown, const struct kvm_x86_reg_rule *range)
 static int parse_line(struct shown *shown, const char *line)
 {
 	struct kvm_x86_reg_rule rule;
-	unsigned int number, action;
+	unsigned int number;
 	char word[16];
+	__u8 action;
 	int start = 0;
 
-	if (sscanf(line, "rules: default %15[^,\n]", word) == 1 && find_action(word, &action)) {
+	if (sscanf(line, "rules: default %15[^,\n]", word) == 1 && kr_find_action(word, &action)) {
 		shown->has_rules = true;
 		shown->list.msr_default = action;
 		if (strstr(line, ", fail closed"))
@@ -238,15 +229,20 @@ static bool is_vm(const struct dirent *entry, const char *pid)
 
 int cmd_show(int argc, char **argv)
 {
-	const char *pid = argc > 1 ? argv[1] : NULL;
+	static const struct option options[] = { { "help", no_argument, NULL, 'h' }, { } };
 	struct dirent *entry;
-	int nr = 0, r = 0;
+	int nr = 0, r = 0, option;
+	const char *pid;
 	DIR *dir;
 
-	if (pid && !strcmp(pid, "--help"))
-		return print_usage(usage, true);
-	if (argc > 2 || (pid && !isdigit((unsigned char)*pid)))
+	option = getopt_long(argc, argv, "h", options, NULL);
+	if (option != -1)
+		return print_usage(usage, option == 'h');
+	pid = argv[optind];
+	if (pid && (argc > optind + 1 || pid[strspn(pid, "0123456789")])) {
+		fail(argc > optind + 1 ? "there may be one PID" : "%s is no PID", pid);
 		return print_usage(usage, false);
+	}
 
 	dir = opendir(DEBUGFS);
 	if (!dir)

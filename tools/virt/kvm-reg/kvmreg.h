@@ -30,7 +30,7 @@ struct kvmreg_policy;
  * @column: From 1, in bytes; 0 if it is not about a place in the line.
  * @message: "FILE:LINE:COLUMN: error: REASON", then, each on a line of its own, the line
  *	itself, a caret below its column, and, where there is one, a next step, such as
- *	the nearest name. Ends without a newline.
+ *	the nearest name. JSON has no lines: it is the rule then. Ends without a newline.
  */
 struct kvmreg_error {
 	unsigned int line;
@@ -59,7 +59,10 @@ void kvmreg_free(struct kvmreg_policy *policy);
 char *kvmreg_format(const struct kvmreg_policy *policy);
 char *kvmreg_format_json(const struct kvmreg_policy *policy);
 
-/* A rule as a line of text, without the newline; free() it.  NULL if out of memory. */
+/*
+ * A rule as a line of text, without the newline; free() it.  NULL and errno if out of
+ * memory, or EINVAL if the kernel would reject the rule.
+ */
 char *kvmreg_format_rule(const struct kvm_x86_reg_rule *rule);
 
 /* The word for KVM_X86_REG_RULE_ALLOW to KVM_X86_REG_RULE_IGNORE_UNKNOWN, else NULL. */
@@ -122,10 +125,18 @@ int kvmreg_unused_rules(const struct kvmreg_policy *policy, unsigned int *rules)
  * Install a policy on a VM's file descriptor; replaces what is there.  On a kernel
  * without register rules, install it as an MSR filter if one does exactly the same, and
  * return KVMREG_FILTER: a filter that the VMM installs later then replaces it.  Otherwise
- * return EOPNOTSUPP, and say which rule no filter can express.  Other errors are the
- * ioctls', see kvm/x86/reg-rules.rst; the VM then has what it had.
+ * return EOPNOTSUPP, and say which rule no filter can express, or that it refuses writes to
+ * MSR_IA32_TSC_DEADLINE, or anything to MSR 0xffffffff, which the filters of such kernels do
+ * not stop.  Other errors are the ioctls', see kvm/x86/reg-rules.rst; the VM then has what it
+ * had.
  */
 #define KVMREG_NO_FILTER	1	/* @flags: never fall back to an MSR filter */
+/*
+ * @flags: the VM never enables exits for a filter, KVM_MSR_EXIT_REASON_FILTER.  A filter can
+ * then express GP, as it does DENY, and FAIL_CLOSED.
+ */
+#define KVMREG_NO_EXITS		2
+
 #define KVMREG_FILTER		1	/* returned: it is installed as an MSR filter */
 
 int kvmreg_install(int vm, const struct kvmreg_policy *policy, unsigned int flags,

@@ -45,6 +45,9 @@ static bool is_filter;
 /* This thread's ioctls are those of libkvmreg. */
 static __thread bool installing;
 
+/* This thread, which runs a vCPU, is in the list that kvm-reg has. */
+static __thread bool noted;
+
 static __printf(1, 2) __noreturn void fail(const char *format, ...)
 {
 	va_list args;
@@ -57,6 +60,16 @@ static __printf(1, 2) __noreturn void fail(const char *format, ...)
 	if (preload)
 		__atomic_store_n(&preload->failed, 1, __ATOMIC_RELAXED);
 	_exit(PRELOAD_FAILED);
+}
+
+/* The process that fork() has made has no VM yet, and its thread is another. */
+static void start_child(void)
+{
+	noted = false;
+	pthread_mutex_init(&lock, NULL);
+	if (waiting_vm >= 0)
+		close(waiting_vm);
+	waiting_vm = -1;
 }
 
 /*
@@ -73,6 +86,7 @@ static void start(void)
 
 	next_write = dlsym(RTLD_NEXT, "write");
 	next_writev = dlsym(RTLD_NEXT, "writev");
+	pthread_atfork(NULL, NULL, start_child);
 
 	fd = path ? open(path, O_RDWR | O_CLOEXEC) : -1;
 	if (fd < 0)
@@ -97,7 +111,7 @@ static void install(int vm)
 	if (kvmreg_from_rules(&list, preload->policy, &policy, &error))
 		fail("%s", error.message);
 	installing = true;
-	r = kvmreg_install(vm, policy, 0, &error);
+	r = kvmreg_install(vm, policy, KVMREG_NO_EXITS, &error);
 	installing = false;
 	if (r < 0)
 		fail("%s", error.message);
@@ -106,13 +120,18 @@ static void install(int vm)
 	__atomic_add_fetch(&preload->installed, 1, __ATOMIC_RELAXED);
 }
 
-/* The VMM may close its file descriptor before the guest has shown the mark. */
+/*
+ * The VMM may close its file descriptor before the guest has shown the mark.  It may also
+ * close, or count on, all low ones.
+ */
 static void wait_for_mark(int vm)
 {
 	pthread_mutex_lock(&lock);
 	if (waiting_vm >= 0)
 		fail("%s: a process that has several VMs cannot wait for --after", preload->policy);
-	waiting_vm = fcntl(vm, F_DUPFD_CLOEXEC, 0);
+	waiting_vm = fcntl(vm, F_DUPFD_CLOEXEC, 512);
+	if (waiting_vm < 0 && errno == EINVAL)
+		waiting_vm = fcntl(vm, F_DUPFD_CLOEXEC, 0);
 	if (waiting_vm < 0)
 		fail("%s: cannot keep the VM: %s", preload->policy, strerror(errno));
 	__atomic_add_fetch(&preload->waiting, 1, __ATOMIC_RELAXED);
@@ -136,7 +155,15 @@ static int create_vm(int kvm, unsigned long type)
 	return vm;
 }
 
-/* What a VMM may do to a policy that is its VM's MSR filter; rules are out of its reach */
+/* A VM has one list of rules: the VMM's own would replace the policy. */
+static void guard_rules(unsigned int request)
+{
+	if (request == KVM_X86_SET_REG_RULES && preload)
+		fail("%s: this VMM installs rules of its own, which would replace it",
+		     preload->policy);
+}
+
+/* What a VMM may do to a policy that is its VM's MSR filter */
 static void guard_filter(unsigned int request, const struct kvm_enable_cap *cap)
 {
 	const char *what = NULL;
@@ -154,7 +181,6 @@ static void guard_filter(unsigned int request, const struct kvm_enable_cap *cap)
 /* Called very often; does something once in the life of a vCPU's thread. */
 static void note_thread(void)
 {
-	static __thread bool noted;
 	unsigned int number;
 
 	if (noted || !preload)
@@ -178,9 +204,13 @@ int ioctl(int fd, unsigned long request, ...)
 		note_thread();
 	else if ((unsigned int)request == KVM_CREATE_VM)
 		return create_vm(fd, (unsigned long)arg);
-	if (is_filter && !installing)
+	if (installing)
+		return syscall(SYS_ioctl, fd, request, arg, PRELOAD_TOKEN);
+
+	guard_rules(request);
+	if (is_filter)
 		guard_filter(request, arg);
-	return syscall(SYS_ioctl, fd, request, arg);
+	return syscall(SYS_ioctl, fd, request, arg, 0);
 }
 
 /* The mark may come in pieces of any size. */

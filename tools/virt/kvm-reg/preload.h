@@ -10,8 +10,9 @@
 #define PRELOAD_FILE	"KVM_REG_PRELOAD"
 
 /*
- * The fourth argument of ioctl(KVM_CREATE_VM), where it has none: says that the call
- * comes from the preloaded library.  A seccomp filter kills who makes it without.
+ * The fourth argument of ioctl(), which has none, for KVM_CREATE_VM and what installs a
+ * policy: says that the call comes from the preloaded library.  A seccomp filter kills who
+ * makes it without.
  */
 #define PRELOAD_TOKEN	0x6b766d2d72656721ULL	/* "kvm-reg!" */
 

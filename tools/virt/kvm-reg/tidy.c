@@ -4,9 +4,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "kvm-reg.h"
 #include "tidy.h"
-
-#define ARRAY_SIZE(a)	(sizeof(a) / sizeof((a)[0]))
 
 /* Comments start in this column. */
 #define COMMENT	60
@@ -194,23 +193,36 @@ void tidy_finish(struct tidy *tidy)
 	tidy->nr = last + 1 - tidy->rules;
 }
 
-/* "0x174-0x176,0x1a0"; returns the length with this range at the end */
-static size_t add_range(char *text, size_t len, size_t size, __u32 first, __u32 last)
+/* "0x174-0x176"; returns the length */
+static int print_range(FILE *out, __u32 first, __u32 last)
 {
-	len += snprintf(text + len, size - len, "%s0x%x", len ? "," : "", first);
-	if (first != last)
-		len += snprintf(text + len, size - len, "-0x%x", last);
+	if (first == last)
+		return fprintf(out, "0x%x", first);
+	return fprintf(out, "0x%x-0x%x", first, last);
+}
+
+/* "0x174-0x176,0x1a0" */
+static int print_ranges(FILE *out, const struct tidy_rule *rule, const struct tidy_rule *end)
+{
+	int len = print_range(out, rule->first, rule->last);
+
+	for (rule++; rule < end; rule++) {
+		len += fprintf(out, ",");
+		len += print_range(out, rule->first, rule->last);
+	}
 	return len;
 }
 
-/* "NAME-NAME", or "" if they have none */
-static void name_range(char *text, size_t size, __u32 first, __u32 last)
+/* "NAME-NAME", or nothing if they have none */
+static int print_names(FILE *out, __u32 first, __u32 last)
 {
 	const char *name = kvmreg_name(first), *last_name = kvmreg_name(last);
 
-	*text = 0;
-	if (name && last_name)
-		snprintf(text, size, first == last ? "%s" : "%s-%s", name, last_name);
+	if (!name || !last_name)
+		return 0;
+	if (first == last)
+		return fprintf(out, "%s", name);
+	return fprintf(out, "%s-%s", name, last_name);
 }
 
 static const char *plural(__u64 nr)
@@ -218,11 +230,8 @@ static const char *plural(__u64 nr)
 	return nr == 1 ? "" : "s";
 }
 
-static void print_comment(FILE *out, const char *what, const struct tidy_rule *rule)
+static void print_counts(FILE *out, const char *separator, const struct tidy_rule *rule)
 {
-	const char *separator = *what ? ": " : " ";
-
-	fprintf(out, "#%s%s", *what ? " " : "", what);
 	if (rule->reads) {
 		fprintf(out, "%s%llu read%s", separator, rule->reads, plural(rule->reads));
 		separator = ", ";
@@ -241,20 +250,24 @@ static void print_line(const struct tidy_rule *rule, const struct tidy_rule *end
 {
 	static const char *const accesses[] = { "", "r", "w", "rw" };
 	const struct block *block = find_block(rule->first);
-	char numbers[256] = "", names[128] = "";
+	const struct tidy_rule *next;
 	struct tidy_rule all = {};
-	size_t used = 0;
-	int len;
+	int len, names = 0;
 
+	for (next = rule; next < end; next++)
+		count(&all, next);
+	len = fprintf(out, "allow %-2s msr ", accesses[all.access]);
 	if (!block)
-		name_range(names, sizeof(names), rule->first, rule->last);
-	for (; rule < end; rule++) {
-		used = add_range(numbers, used, sizeof(numbers), rule->first, rule->last);
-		count(&all, rule);
+		names = print_names(out, rule->first, rule->last);
+	len += names ?: print_ranges(out, rule, end);
+	fprintf(out, "%*s#", len < COMMENT ? COMMENT - len : 1, "");
+	if (block)
+		fprintf(out, " %s", block->name);
+	if (names) {
+		fputc(' ', out);
+		print_ranges(out, rule, end);
 	}
-	len = fprintf(out, "allow %-2s msr %s", accesses[all.access], *names ? names : numbers);
-	fprintf(out, "%*s", len < COMMENT ? COMMENT - len : 1, "");
-	print_comment(out, block ? block->name : *names ? numbers : "", &all);
+	print_counts(out, block || names ? ": " : " ", &all);
 }
 
 void tidy_print(const struct tidy *tidy, FILE *out)
@@ -278,11 +291,13 @@ static bool allows(const struct tidy *tidy, __u32 msr, __u8 access)
 	return false;
 }
 
-/* The writes in a range that are not allowed, as a list; returns how many there are. */
-static unsigned int list_refused(const struct tidy *tidy, __u32 first, __u32 last,
-				 char *text, size_t size)
+/*
+ * The writes in a range that are not allowed, as a list, with @separator before the next;
+ * returns how many there are.
+ */
+static unsigned int print_refused(const struct tidy *tidy, __u32 first, __u32 last,
+				  const char **separator, FILE *out)
 {
-	size_t len = strlen(text);
 	unsigned int nr = 0;
 	__u32 msr, end;
 
@@ -292,7 +307,9 @@ static unsigned int list_refused(const struct tidy *tidy, __u32 first, __u32 las
 			continue;
 		while (end < last && !allows(tidy, end + 1, KVM_X86_REG_RULE_WRITE))
 			end++;
-		len = add_range(text, len, size, msr, end);
+		fputs(*separator, out);
+		print_range(out, msr, end);
+		*separator = ",";
 		nr += end + 1 - msr;
 	}
 	return nr;
@@ -314,18 +331,18 @@ static bool seen(const struct tidy *tidy, __u32 first, __u32 last)
  */
 unsigned int tidy_print_warning(const struct tidy *tidy, FILE *out)
 {
-	char text[4096] = "";
+	const char *separator = "\n"
+		"# This guest did not write these MSRs of its hypervisor.  One that does, e.g. another\n"
+		"# kernel, does not expect #GP, and crashes.  To run that as well:\n"
+		"#allow w msr ";
 	unsigned int nr = 0;
 
-	nr += list_refused(tidy, 0x11, 0x12, text, sizeof(text));
-	nr += list_refused(tidy, 0x4b564d00, 0x4b564d08, text, sizeof(text));
+	nr += print_refused(tidy, 0x11, 0x12, &separator, out);
+	nr += print_refused(tidy, 0x4b564d00, 0x4b564d08, &separator, out);
 	if (seen(tidy, 0x40000000, 0x40000105))
-		nr += list_refused(tidy, 0x40000000, 0x40000105, text, sizeof(text));
+		nr += print_refused(tidy, 0x40000000, 0x40000105, &separator, out);
 	if (nr)
-		fprintf(out, "\n"
-			"# This guest did not write these MSRs of its hypervisor.  One that does, e.g. another\n"
-			"# kernel, does not expect #GP, and crashes.  To run that as well:\n"
-			"#allow w msr %s\n", text);
+		fputc('\n', out);
 	return nr;
 }
 

@@ -6,9 +6,11 @@
  * are traced, and those of other VMs left out later.  The instance's set_event_pid would do
  * that as well, but it hooks into each context switch of the system.
  */
+#include <dirent.h>
 #include <errno.h>
 #include <stdarg.h>
 #include <fcntl.h>
+#include <signal.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -17,8 +19,6 @@
 #include "kvm-reg.h"
 #include "preload.h"
 #include "trace.h"
-
-#define ARRAY_SIZE(a)	(sizeof(a) / sizeof((a)[0]))
 
 static __printf(2, 3) bool fail(struct trace *trace, const char *format, ...)
 {
@@ -66,10 +66,31 @@ FILE *trace_open(struct trace *trace, const char *file)
 	return stream;
 }
 
+/* Remove the instances of kvm-regs that were killed. */
+static void remove_dead(const char *tracefs)
+{
+	char path[PATH_MAX];
+	struct dirent *entry;
+	DIR *instances;
+	int pid, len;
+
+	snprintf(path, sizeof(path), "%s/instances", tracefs);
+	instances = opendir(path);
+	while (instances && (entry = readdir(instances))) {
+		if (sscanf(entry->d_name, "kvm-reg-%d%n", &pid, &len) != 1 ||
+		    entry->d_name[len] || pid <= 0)
+			continue;
+		if (pid == getpid() || (kill(pid, 0) && errno == ESRCH))
+			unlinkat(dirfd(instances), entry->d_name, AT_REMOVEDIR);
+	}
+	if (instances)
+		closedir(instances);
+}
+
 static bool trace_mkdir(struct trace *trace, const char *tracefs)
 {
+	remove_dead(tracefs);
 	snprintf(trace->dir, sizeof(trace->dir), "%s/instances/kvm-reg-%d", tracefs, getpid());
-	rmdir(trace->dir);	/* of a process that had this ID, and was killed */
 	if (!mkdir(trace->dir, 0700))
 		return true;
 

@@ -14,6 +14,17 @@ _kvm_reg_policies()
 	compopt -o filenames 2>/dev/null
 }
 
+# Names of MSRs, which may be typed without what they have in common
+_kvm_reg_msrs()
+{
+	local names="@MSRS@" prefix
+
+	for prefix in '' MSR_ MSR_IA32_ MSR_AMD64_ MSR_KVM_ HV_X64_MSR_; do
+		mapfile -t COMPREPLY < <(compgen -W "$names" -- "$prefix$1")
+		((${#COMPREPLY[@]} == 0)) || return
+	done
+}
+
 # REGISTER and what follows it.  A colon separates words for bash, unless it is not in
 # COMP_WORDBREAKS, and is then a word by itself.
 _kvm_reg_explain()
@@ -27,7 +38,7 @@ _kvm_reg_explain()
 	4)
 		case ${words[3]} in
 		msr:*)
-			mapfile -t COMPREPLY < <(compgen -W "@MSRS@" -- "${words[3]#msr:}")
+			_kvm_reg_msrs "${words[3]#msr:}"
 			[[ $COMP_WORDBREAKS == *:* ]] || COMPREPLY=("${COMPREPLY[@]/#/msr:}")
 			;;
 		*)
@@ -67,12 +78,21 @@ _kvm_reg()
 	local cur=${COMP_WORDS[COMP_CWORD]} prev=${COMP_WORDS[COMP_CWORD - 1]}
 
 	COMPREPLY=()
+	# "=" is a word by itself, too.
+	if [[ $cur == = ]]; then
+		cur=
+	elif [[ $prev == = ]]; then
+		prev=${COMP_WORDS[COMP_CWORD - 2]}
+	fi
 	if ((COMP_CWORD == 1)); then
 		_kvm_reg_words 'check compile diff exec explain learn map run show subset --help --version'
 		return
 	fi
 
 	case ${COMP_WORDS[1]} in
+	help | -*)
+		return
+		;;
 	explain)
 		_kvm_reg_explain
 		return
@@ -82,13 +102,13 @@ _kvm_reg()
 		return
 		;;
 	learn)
-		_kvm_reg_vmm '-o --add'
+		_kvm_reg_vmm '-o --output --add'
 		return
 		;;
 	esac
 
 	case ${COMP_WORDS[1]}:$prev in
-	compile:--to | compile:-t)
+	compile:--to)
 		_kvm_reg_words 'rules filter json c text'
 		return
 		;;
@@ -99,8 +119,8 @@ _kvm_reg()
 
 	case ${COMP_WORDS[1]}:$cur in
 	check:-* | diff:-* | subset:-*) _kvm_reg_words '-q --quiet --help' ;;
-	compile:-*) _kvm_reg_words '--to -o --help' ;;
-	map:-*) _kvm_reg_words '-o --help' ;;
+	compile:-*) _kvm_reg_words '--to -o --output --help' ;;
+	map:-*) _kvm_reg_words '-o --output --help' ;;
 	run:-* | show:-*) _kvm_reg_words --help ;;
 	show:*) mapfile -t COMPREPLY < <(cd /proc && compgen -G "${cur}[0-9]*") ;;
 	*) _kvm_reg_policies ;;

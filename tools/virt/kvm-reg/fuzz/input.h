@@ -6,7 +6,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#include "../model.h"
+#include "../tests/model.h"
 #include "reg_policy.h"
 
 #define HEADER_SIZE	5

@@ -154,17 +154,12 @@ static void compare_span(struct comparison *c, const struct span *span)
 		compare_changes(c, span, &a, &b);
 }
 
-static bool is_same(const struct kvmreg_decision *x, const struct kvmreg_decision *y)
-{
-	return x->action == y->action && x->rule == y->rule && x->value == y->value;
-}
-
 /* Does this tell the same of the span that comes next? */
 static bool continues(const struct kvmreg_difference *d, const struct kvmreg_difference *next)
 {
 	return d->space == KVM_X86_REG_RULE_MSR && next->space == KVM_X86_REG_RULE_MSR &&
 	       d->access == next->access && d->when == next->when && d->mask == next->mask &&
-	       is_same(&d->a, &next->a) && is_same(&d->b, &next->b);
+	       kr_same_decision(&d->a, &next->a) && kr_same_decision(&d->b, &next->b);
 }
 
 static void report(struct comparison *c, const struct kvmreg_difference *found, unsigned int nr)

@@ -10,11 +10,28 @@
 /* Of a longer line, a message shows the part around what it is about. */
 #define MAX_EXCERPT	100
 
+/*
+ * Names of files, and policies, come from anyone: they do not get to write to the terminal.
+ * In UTF-8, 0xc2 precedes more control characters.
+ */
+static void clean(char *text)
+{
+	unsigned char *p;
+
+	for (p = (unsigned char *)text; *p; p++) {
+		if ((*p < ' ' && *p != '\n' && *p != '\t') || *p == 0x7f)
+			*p = '?';
+		else if (*p == 0xc2 && p[1] >= 0x80 && p[1] <= 0x9f)
+			memset(p, '?', 2);
+	}
+}
+
 static __printf(2, 0) void vappend(struct kvmreg_error *error, const char *format, va_list args)
 {
 	const size_t len = strlen(error->message);
 
 	vsnprintf(error->message + len, sizeof(error->message) - len, format, args);
+	clean(error->message + len);
 }
 
 static __printf(2, 3) void append(struct kvmreg_error *error, const char *format, ...)
@@ -40,7 +57,6 @@ int kr_fail(struct kvmreg_error *error, int err, const char *format, ...)
 	return -err;
 }
 
-/* A policy comes from anyone: it does not get to write to the terminal. */
 static char printable(char c)
 {
 	return c == '\t' || (c >= ' ' && c <= '~') ? c : '?';
@@ -54,7 +70,7 @@ static void append_excerpt(struct kvmreg_error *error, const struct line *line,
 	const char *p, *caret = token ? token->start : start;
 	size_t i = 0, under = token && token->len ? token->len : 1;
 
-	while (end > start && strchr(" \t\r", end[-1]))
+	while (end > start && end[-1] && strchr(" \t\r", end[-1]))
 		end--;
 	if (caret - start > MAX_EXCERPT / 2)
 		start = caret - MAX_EXCERPT / 2;
@@ -100,11 +116,34 @@ int kr_fail_at(struct kvmreg_error *error, int err, const struct line *line,
 	return -err;
 }
 
+static unsigned int line_of(const struct kvmreg_policy *policy, int rule)
+{
+	if (rule >= 0)
+		return kvmreg_rule_line(policy, rule);
+	return rule == KR_FAIL_CLOSED ? policy->fail_closed_line : policy->default_line;
+}
+
+/* What is, or could be, written there */
+static void append_rule(struct kvmreg_error *error, const struct kvmreg_policy *policy, int rule)
+{
+	char *text;
+
+	if (rule == KR_FAIL_CLOSED) {
+		append(error, "\nfail-closed");
+	} else if (rule < 0) {
+		append(error, "\ndefault %s", kvmreg_action_name(policy->head.msr_default));
+	} else {
+		text = kvmreg_format_rule(&policy->rules[rule]);
+		if (text)
+			append(error, "\n%s", text);
+		free(text);
+	}
+}
+
 int kr_fail_rule(struct kvmreg_error *error, int err, const struct kvmreg_policy *policy,
 		 int rule, const char *next, const char *format, ...)
 {
-	unsigned int line = rule >= 0 ? kvmreg_rule_line(policy, rule) : 0;
-	char *text = NULL;
+	const unsigned int line = line_of(policy, rule);
 	va_list args;
 
 	if (!error)
@@ -116,11 +155,7 @@ int kr_fail_rule(struct kvmreg_error *error, int err, const struct kvmreg_policy
 	va_start(args, format);
 	vappend(error, format, args);
 	va_end(args);
-	if (rule >= 0)
-		text = kvmreg_format_rule(&policy->rules[rule]);
-	if (text)
-		append(error, "\n%s", text);
-	free(text);
+	append_rule(error, policy, rule);
 	if (next)
 		append(error, "\n%s", next);
 	return -err;

@@ -28,6 +28,7 @@ struct run {
 
 /* Why there is no filter: the first rule that none can express. */
 struct obstacle {
+	bool no_exits;		/* no obstacle: GP, which is then what a filter denies by */
 	bool found;
 	bool default_action;
 	unsigned int rule;
@@ -57,15 +58,24 @@ static void obstruct(struct obstacle *obstacle, int rule, const char *reason)
 	obstacle->reason = reason;
 }
 
+/* Does a filter that denies the access do the same? */
+static bool is_denial(__u8 action, const struct obstacle *obstacle)
+{
+	return action == KVM_X86_REG_RULE_DENY ||
+	       (action == KVM_X86_REG_RULE_GP && obstacle->no_exits);
+}
+
 /* Note a rule that decides on some access to a span.  Return true if that is denied. */
 static bool note_rule(const struct kvmreg_policy *policy, const struct span *span, int rule,
 		      struct obstacle *obstacle)
 {
 	const __u8 action = kr_decision(policy, span, rule).action;
 
+	if (is_denial(action, obstacle))
+		return true;
 	if (reasons[action])
 		obstruct(obstacle, rule, reasons[action]);
-	return action == KVM_X86_REG_RULE_DENY;
+	return false;
 }
 
 /* Is what the span denies the same for all changes?  Return true if it is denied. */
@@ -434,7 +444,7 @@ static int fail_obstacle(struct kvmreg_error *error, const struct kvmreg_policy 
 	if (!obstacle->default_action)
 		return kr_fail_rule(error, EOPNOTSUPP, policy, obstacle->rule, next, "%s",
 				    obstacle->reason);
-	return kr_fail_rule(error, EOPNOTSUPP, policy, -1, next, "the default: %s",
+	return kr_fail_rule(error, EOPNOTSUPP, policy, KVMREG_DEFAULT, next, "the default: %s",
 			    obstacle->reason);
 }
 
@@ -443,9 +453,9 @@ static int fail_obstacle(struct kvmreg_error *error, const struct kvmreg_policy 
  * others.  With the other, there would be no end of ranges.
  */
 static int cover_runs(const struct kvmreg_policy *policy, const struct run *runs,
-		      unsigned int nr, struct kvm_msr_filter **filter, struct kvmreg_error *error)
+		      unsigned int nr, __u8 by_default, struct kvm_msr_filter **filter,
+		      struct kvmreg_error *error)
 {
-	__u8 by_default = policy->head.msr_default == KVM_X86_REG_RULE_DENY ? RW : 0;
 	struct cover cover, other;
 	int err;
 
@@ -459,13 +469,13 @@ static int cover_runs(const struct kvmreg_policy *policy, const struct run *runs
 	}
 
 	*filter = err ? NULL : make_filter(&cover, runs, nr, by_default);
-	return *filter ? 0 : kr_fail(error, ENOMEM, "%s: out of memory", policy->name);
+	return *filter ? 0 : kr_fail(error, ENOMEM, "%s: error: out of memory", policy->name);
 }
 
-int kvmreg_to_filter(const struct kvmreg_policy *policy, struct kvm_msr_filter **filter,
-		     struct kvmreg_error *error)
+int kr_to_filter(const struct kvmreg_policy *policy, bool no_exits,
+		 struct kvm_msr_filter **filter, struct kvmreg_error *error)
 {
-	struct obstacle obstacle = { };
+	struct obstacle obstacle = { .no_exits = no_exits };
 	unsigned int i, nr_spans, nr;
 	struct span *spans = NULL;
 	struct run *runs = NULL;
@@ -475,7 +485,7 @@ int kvmreg_to_filter(const struct kvmreg_policy *policy, struct kvm_msr_filter *
 	err = kr_spans(&policy, 1, &spans, &nr_spans);
 	runs = err ? NULL : calloc(nr_spans, sizeof(*runs));
 	if (!runs) {
-		err = kr_fail(error, ENOMEM, "%s: out of memory", policy->name);
+		err = kr_fail(error, ENOMEM, "%s: error: out of memory", policy->name);
 		goto out;
 	}
 
@@ -485,13 +495,21 @@ int kvmreg_to_filter(const struct kvmreg_policy *policy, struct kvm_msr_filter *
 
 	if (obstacle.found)
 		err = fail_obstacle(error, policy, &obstacle);
-	else if (denies && policy->head.flags & KVM_X86_REG_RULES_FAIL_CLOSED)
-		err = kr_fail_rule(error, EOPNOTSUPP, policy, -1, NULL,
+	else if (denies && !no_exits && policy->head.flags & KVM_X86_REG_RULES_FAIL_CLOSED)
+		err = kr_fail_rule(error, EOPNOTSUPP, policy, KR_FAIL_CLOSED, NULL,
 				   "an MSR filter is never \"fail-closed\"");
 	else
-		err = cover_runs(policy, runs, nr, filter, error);
+		err = cover_runs(policy, runs, nr,
+				 is_denial(policy->head.msr_default, &obstacle) ? RW : 0,
+				 filter, error);
 out:
 	free(runs);
 	free(spans);
 	return err;
+}
+
+int kvmreg_to_filter(const struct kvmreg_policy *policy, struct kvm_msr_filter **filter,
+		     struct kvmreg_error *error)
+{
+	return kr_to_filter(policy, false, filter, error);
 }

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0 OR BSD-2-Clause
 /* Policies as text, and the words of the language. */
+#include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -187,9 +188,16 @@ char *kvmreg_format(const struct kvmreg_policy *policy)
 char *kvmreg_format_rule(const struct kvm_x86_reg_rule *rule)
 {
 	char *text = NULL;
+	struct fault fault;
 	size_t size;
-	FILE *out = open_memstream(&text, &size);
+	FILE *out;
 
+	if (kr_check_rule(rule, &fault)) {
+		errno = EINVAL;
+		return NULL;
+	}
+
+	out = open_memstream(&text, &size);
 	if (!out)
 		return NULL;
 

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0 OR BSD-2-Clause */
-/* What the files of libkvmreg share. */
+/* What the files of libkvmreg share; kvm-reg, which is linked with them, uses some of it. */
 #ifndef KVMREG_INTERNAL_H
 #define KVMREG_INTERNAL_H
 
@@ -14,6 +14,9 @@
 #define X2APIC_FIRST	0x800
 #define X2APIC_LAST	0x8ff
 
+/* What to do about more than MAX_RULES */
+#define KR_JOIN_RULES	"Join rules whose ranges touch, and leave to the default what it does."
+
 #define NR_ACTIONS	(KVM_X86_REG_RULE_IGNORE_UNKNOWN + 1)
 
 struct kvmreg_policy {
@@ -21,6 +24,8 @@ struct kvmreg_policy {
 	struct kvm_x86_reg_rule *rules;
 	unsigned int *lines;
 	unsigned int room;
+	unsigned int default_line;	/* where these are written, or 0 */
+	unsigned int fail_closed_line;
 	char *name;
 };
 
@@ -45,6 +50,7 @@ struct fault {
 	enum part part;
 	const char *reason;
 	const char *next;	/* what to do, may be NULL */
+	const char *next_in_json;	/* where that is something else, or NULL */
 };
 
 /* error.c: fill in @error, which may be NULL; return -@err. */
@@ -53,7 +59,8 @@ int kr_fail(struct kvmreg_error *error, int err, const char *format, ...) __prin
 int kr_fail_at(struct kvmreg_error *error, int err, const struct line *line,
 	       const struct token *token, const char *next, const char *format, ...)
 	__printf(6, 7);
-/* About a rule of a policy that is complete. */
+/* About a rule of a policy that is complete, its default (KVMREG_DEFAULT) or "fail-closed". */
+#define KR_FAIL_CLOSED	-4
 int kr_fail_rule(struct kvmreg_error *error, int err, const struct kvmreg_policy *policy,
 		 int rule, const char *next, const char *format, ...) __printf(6, 7);
 
@@ -100,6 +107,13 @@ struct msr_bits {
 extern const struct msr_bits kr_special_msrs[];
 extern const unsigned int kr_nr_special_msrs;
 
+/*
+ * filter.c: as kvmreg_to_filter().  With @no_exits, the VM never exits for a filter: what it
+ * denies gets #GP.
+ */
+int kr_to_filter(const struct kvmreg_policy *policy, bool no_exits,
+		 struct kvm_msr_filter **filter, struct kvmreg_error *error);
+
 /* spans.c: registers for which a policy decides alike, or several policies do */
 struct span {
 	__u16 space;
@@ -137,6 +151,12 @@ static inline bool is_x2apic(__u32 msr)
 static inline bool has_value(__u8 action)
 {
 	return action == KVM_X86_REG_RULE_IGNORE || action == KVM_X86_REG_RULE_IGNORE_UNKNOWN;
+}
+
+static inline bool kr_same_decision(const struct kvmreg_decision *x,
+				    const struct kvmreg_decision *y)
+{
+	return x->action == y->action && x->rule == y->rule && x->value == y->value;
 }
 
 #endif /* KVMREG_INTERNAL_H */

@@ -17,28 +17,48 @@ struct reader {
 	struct kvmreg_policy *policy;
 	struct kvmreg_error *error;
 	size_t rule;			/* that is read, SIZE_MAX before the first */
+	struct json_object *object;	/* that is this rule */
 };
 
-/* Fail because of a member of the policy or of the rule. */
-static __printf(3, 4) int wrong(struct reader *reader, const char *key, const char *format, ...)
+/* A policy comes from anyone: it does not get to write to the terminal. */
+static void make_printable(char *text, char kept)
 {
-	char where[32] = "", name[32], reason[256];
+	for (; *text; text++)
+		if (*text != kept && (*text < ' ' || *text > '~'))
+			*text = '?';
+}
+
+static const char *shown(struct json_object *object);
+
+/* Mark what snprintf() has cut, as it needs @needed characters. */
+static void mark_cut(char *text, size_t size, int needed)
+{
+	if (needed >= (int)size)
+		memcpy(text + size - 4, "...", 4);
+}
+
+/* Fail because of a member of the policy or of the rule.  @next may be NULL. */
+static __printf(4, 5) int wrong(struct reader *reader, const char *key, const char *next,
+				const char *format, ...)
+{
+	char where[32] = "", name[32], reason[256], rule[256] = "";
 	va_list args;
-	size_t i;
 
-	/* A policy comes from anyone: it does not get to write to the terminal. */
 	snprintf(name, sizeof(name), "%s", key);
-	for (i = 0; name[i]; i++)
-		if (name[i] < ' ' || name[i] > '~')
-			name[i] = '?';
-
 	va_start(args, format);
-	vsnprintf(reason, sizeof(reason), format, args);
+	mark_cut(reason, sizeof(reason), vsnprintf(reason, sizeof(reason), format, args));
 	va_end(args);
-	if (reader->rule != SIZE_MAX)
+	make_printable(name, 0);
+	make_printable(reason, '\n');
+	/* json-c does not know where things are: show the rule instead. */
+	if (reader->rule != SIZE_MAX) {
 		snprintf(where, sizeof(where), "rules[%zu]%s", reader->rule, *key ? "." : "");
-	return kr_fail(reader->error, EINVAL, "%s: error: %s%s: %s", reader->policy->name, where,
-		       name, reason);
+		mark_cut(rule, sizeof(rule),
+			 snprintf(rule, sizeof(rule), "\n%s", shown(reader->object)));
+		make_printable(rule, '\n');
+	}
+	return kr_fail(reader->error, EINVAL, "%s: error: %s%s: %s%s%s%s", reader->policy->name,
+		       where, name, reason, rule, next ? "\n" : "", next ?: "");
 }
 
 /* What is in the file, in a line, with the escapes that JSON needs */
@@ -47,18 +67,24 @@ static const char *shown(struct json_object *object)
 	return json_object_to_json_string_ext(object, JSON_C_TO_STRING_PLAIN);
 }
 
-/* "Did you mean ...?", or nothing */
+/* "Did you mean ...?", or NULL */
 static const char *hint(char text[80], const char *nearest)
 {
-	*text = 0;
-	if (nearest)
-		snprintf(text, 80, "\nDid you mean %s?", nearest);
+	if (!nearest)
+		return NULL;
+	snprintf(text, 80, "Did you mean %s?", nearest);
 	return text;
 }
 
+/* A string; "", which is none of the language, for all else, also for one with a 0 in it */
 static const char *string_of(struct json_object *object)
 {
-	return json_object_is_type(object, json_type_string) ? json_object_get_string(object) : "";
+	const char *text;
+
+	if (!json_object_is_type(object, json_type_string))
+		return "";
+	text = json_object_get_string(object);
+	return strlen(text) == (size_t)json_object_get_string_len(object) ? text : "";
 }
 
 /*
@@ -85,8 +111,8 @@ static int read_action(struct reader *reader, const char *key, struct json_objec
 	if (kr_find_action(string_of(object), action))
 		return 0;
 
-	return wrong(reader, key, "%s is no action%s", shown(object),
-		     hint(text, kr_nearest_action(string_of(object))));
+	return wrong(reader, key, hint(text, kr_nearest_action(string_of(object))),
+		     "%s is no action", shown(object));
 }
 
 static int read_access(struct reader *reader, const char *key, struct json_object *object,
@@ -96,7 +122,7 @@ static int read_access(struct reader *reader, const char *key, struct json_objec
 		if (!strcmp(string_of(object), kr_access_names[rule->access]))
 			return 0;
 
-	return wrong(reader, key, "%s is none of \"r\", \"w\" and \"rw\"", shown(object));
+	return wrong(reader, key, NULL, "%s is none of \"r\", \"w\" and \"rw\"", shown(object));
 }
 
 static int read_register(struct reader *reader, const char *key, struct json_object *object,
@@ -106,7 +132,7 @@ static int read_register(struct reader *reader, const char *key, struct json_obj
 		rule->last = rule->first;
 		return 0;
 	}
-	return wrong(reader, key, "%s is none of \"msr\", \"cr0\", \"cr4\" and \"xcr0\"",
+	return wrong(reader, key, NULL, "%s is none of \"msr\", \"cr0\", \"cr4\" and \"xcr0\"",
 		     shown(object));
 }
 
@@ -122,8 +148,8 @@ static int read_msr(struct reader *reader, const char *key, struct json_object *
 	}
 	if (kvmreg_find_msr(string_of(object), msr))
 		return 0;
-	return wrong(reader, key, "%s is no MSR%s", shown(object),
-		     hint(text, kvmreg_nearest(string_of(object))));
+	return wrong(reader, key, hint(text, kvmreg_nearest(string_of(object))), "%s is no MSR",
+		     shown(object));
 }
 
 /* A number or a name, or an array of these */
@@ -142,17 +168,16 @@ static int read_bits(struct reader *reader, const char *key, struct json_object 
 				return err;
 		}
 		/* Without bits, the rule would match every write. */
-		return rule->mask ? 0 : wrong(reader, key, "no bit is set");
+		return rule->mask ? 0 : wrong(reader, key, NULL, "no bit is set");
 	}
 
 	if (!number_of(object, &bits) &&
 	    !kr_find_bits(rule->space, rule->first, string_of(object), &bits))
-		return wrong(reader, key, "%s is neither a number nor a bit of the register%s",
-			     shown(object),
-			     hint(text, kr_nearest_bits(rule->space, rule->first,
-							string_of(object))));
+		return wrong(reader, key, hint(text, kr_nearest_bits(rule->space, rule->first,
+								     string_of(object))),
+			     "%s is neither a number nor a bit of the register", shown(object));
 	if (!bits)
-		return wrong(reader, key, "no bit is set");
+		return wrong(reader, key, NULL, "no bit is set");
 	rule->mask |= bits;
 	return 0;
 }
@@ -163,8 +188,7 @@ static int read_value(struct reader *reader, const char *key, struct json_object
 	__u64 value;
 
 	if (!number_of(object, &value))
-		return wrong(reader, key, "%s is no number of 64 bits",
-			     shown(object));
+		return wrong(reader, key, NULL, "%s is no number of 64 bits", shown(object));
 	/* As in kvm-reg(5): an action that takes no value does not take 0 either. */
 	rule->value = has_value(rule->action) ? value : 1;
 	return 0;
@@ -188,8 +212,8 @@ static int check_keys(struct reader *reader, struct json_object *object,
 			if (!strcmp(key, keys[i]))
 				break;
 		if (i == nr)
-			return wrong(reader, key, "there is no such member%s",
-				     hint(text, kr_nearest_of(key, keys, nr)));
+			return wrong(reader, key, hint(text, kr_nearest_of(key, keys, nr)),
+				     "there is no such member");
 	}
 	return 0;
 }
@@ -199,7 +223,7 @@ static int get(struct reader *reader, struct json_object *object, const char *ke
 	       struct json_object **member)
 {
 	return json_object_object_get_ex(object, key, member) ? 0 :
-	       wrong(reader, key, "is missing");
+	       wrong(reader, key, NULL, "is missing");
 }
 
 static int read_range(struct reader *reader, struct json_object *object,
@@ -211,7 +235,7 @@ static int read_range(struct reader *reader, struct json_object *object,
 	if (rule->space != KVM_X86_REG_RULE_MSR) {
 		if (json_object_object_get_ex(object, "first", NULL) ||
 		    json_object_object_get_ex(object, "last", NULL))
-			return wrong(reader, "", "\"first\" and \"last\" are for MSRs alone");
+			return wrong(reader, "", NULL, "\"first\" and \"last\" are for MSRs alone");
 		return 0;
 	}
 
@@ -244,6 +268,11 @@ static int read_members(struct reader *reader, struct json_object *object,
 	return err;
 }
 
+static int out_of_memory(struct reader *reader)
+{
+	return kr_fail(reader->error, ENOMEM, "%s: error: out of memory", reader->policy->name);
+}
+
 static int read_rule(struct reader *reader, struct json_object *object)
 {
 	static const char *const parts[NR_PARTS] = {
@@ -255,7 +284,7 @@ static int read_rule(struct reader *reader, struct json_object *object)
 	int err;
 
 	if (!json_object_is_type(object, json_type_object))
-		return wrong(reader, "", "%s is no object", shown(object));
+		return wrong(reader, "", NULL, "%s is no object", shown(object));
 
 	err = check_keys(reader, object, rule_keys, ARRAY_SIZE(rule_keys));
 	err = err ?: read_members(reader, object, &rule);
@@ -263,14 +292,15 @@ static int read_rule(struct reader *reader, struct json_object *object)
 		return err;
 
 	if (kr_check_rule(&rule, &fault))
-		return wrong(reader, parts[fault.part], "%s%s%s", fault.reason,
-			     fault.next ? "\n" : "", fault.next ?: "");
+		return wrong(reader, parts[fault.part], fault.next_in_json ?: fault.next, "%s",
+			     fault.reason);
 
 	err = kr_policy_add(reader->policy, &rule, 0);
-	if (err == -E2BIG)
-		return kr_fail(reader->error, E2BIG, "%s: error: a policy has at most %u rules",
-			       reader->policy->name, MAX_RULES);
-	return err ? kr_fail(reader->error, ENOMEM, "%s: out of memory", reader->policy->name) : 0;
+	if (err == -E2BIG) {
+		wrong(reader, "", KR_JOIN_RULES, "a policy has at most %u rules", MAX_RULES);
+		return err;
+	}
+	return err ? out_of_memory(reader) : 0;
 }
 
 static int read_policy(struct reader *reader, struct json_object *object)
@@ -297,7 +327,7 @@ static int read_policy(struct reader *reader, struct json_object *object)
 
 	if (json_object_object_get_ex(object, "fail-closed", &member)) {
 		if (!json_object_is_type(member, json_type_boolean))
-			return wrong(reader, "fail-closed", "%s is neither true nor false",
+			return wrong(reader, "fail-closed", NULL, "%s is neither true nor false",
 				     shown(member));
 		if (json_object_get_boolean(member))
 			reader->policy->head.flags |= KVM_X86_REG_RULES_FAIL_CLOSED;
@@ -305,12 +335,12 @@ static int read_policy(struct reader *reader, struct json_object *object)
 
 	if (json_object_object_get_ex(object, "rules", &member)) {
 		if (!json_object_is_type(member, json_type_array))
-			return wrong(reader, "rules", "%s is no array",
-				     shown(member));
+			return wrong(reader, "rules", NULL, "%s is no array", shown(member));
 		nr = json_object_array_length(member);
 		for (i = 0; i < nr; i++) {
 			reader->rule = i;
-			err = read_rule(reader, json_object_array_get_idx(member, i));
+			reader->object = json_object_array_get_idx(member, i);
+			err = read_rule(reader, reader->object);
 			if (err)
 				return err;
 		}
@@ -318,12 +348,11 @@ static int read_policy(struct reader *reader, struct json_object *object)
 	return kr_finish(reader->policy, reader->error);
 }
 
-/* Point to the character at which json-c stopped. */
-static int fail_syntax(struct reader *reader, struct json_tokener *tokener, const char *text,
-		       size_t size)
+/* Point to a character. */
+static int fail_syntax(struct reader *reader, const char *at, const char *text, size_t size,
+		       const char *why)
 {
-	const enum json_tokener_error why = json_tokener_get_error(tokener);
-	const char *at = text + json_tokener_get_parse_end(tokener), *p, *newline;
+	const char *p, *newline;
 	struct line line = { reader->policy->name, 1, text, NULL };
 	struct token token;
 
@@ -343,25 +372,35 @@ static int fail_syntax(struct reader *reader, struct json_tokener *tokener, cons
 	newline = memchr(line.start, '\n', text + size - line.start);
 	line.end = newline ?: text + size;
 	return kr_fail_at(reader->error, EINVAL, &line, &token, NULL, "this is no JSON: %s",
-			  why == json_tokener_continue ? "it ends too early" :
-							 json_tokener_error_desc(why));
+			  why);
 }
 
 static int read_text(struct reader *reader, const char *text, size_t size)
 {
-	struct json_tokener *tokener = json_tokener_new_ex(MAX_DEPTH);
+	const char *nul = memchr(text, 0, size), *at;
+	enum json_tokener_error why;
+	struct json_tokener *tokener;
 	struct json_object *object;
 	int err;
 
+	/* json-c takes it for the end, and does not read on. */
+	if (nul)
+		return fail_syntax(reader, nul, text, size, "unexpected character");
+
+	tokener = json_tokener_new_ex(MAX_DEPTH);
 	if (!tokener)
-		return kr_fail(reader->error, ENOMEM, "%s: out of memory", reader->policy->name);
+		return out_of_memory(reader);
 
 	json_tokener_set_flags(tokener, JSON_TOKENER_STRICT | JSON_TOKENER_VALIDATE_UTF8);
 	object = json_tokener_parse_ex(tokener, text, size);
-	if (json_tokener_get_error(tokener) == json_tokener_success)
+	why = json_tokener_get_error(tokener);
+	/* Where json-c has stopped */
+	at = text + json_tokener_get_parse_end(tokener);
+	if (why == json_tokener_success)
 		err = read_policy(reader, object);
 	else
-		err = fail_syntax(reader, tokener, text, size);
+		err = fail_syntax(reader, at, text, size, why == json_tokener_continue ?
+				  "it ends too early" : json_tokener_error_desc(why));
 	json_object_put(object);
 	json_tokener_free(tokener);
 	return err;
@@ -374,11 +413,11 @@ int kvmreg_parse_json(const char *text, size_t size, const char *name,
 	int err;
 
 	if (size > INT_MAX)
-		return kr_fail(error, EINVAL, "%s: larger than any policy", name);
+		return kr_fail(error, EINVAL, "%s: error: larger than any policy", name);
 
 	reader.policy = kr_policy_new(name);
 	if (!reader.policy)
-		return kr_fail(error, ENOMEM, "%s: out of memory", name);
+		return kr_fail(error, ENOMEM, "%s: error: out of memory", name);
 
 	err = read_text(&reader, text, size);
 	if (err) {

@@ -21,16 +21,16 @@ static int read_all(FILE *file, const char *name, char **text, size_t *size,
 	do {
 		grown = realloc(*text, *size + READ_STEP);
 		if (!grown)
-			return kr_fail(error, ENOMEM, "%s: out of memory", name);
+			return kr_fail(error, ENOMEM, "%s: error: out of memory", name);
 
 		*text = grown;
 		errno = 0;
 		got = fread(*text + *size, 1, READ_STEP, file);
 		*size += got;
 		if (ferror(file))
-			return kr_fail(error, errno ?: EIO, "%s: %m", name);
+			return kr_fail(error, errno ?: EIO, "%s: error: %m", name);
 		if (*size > MAX_FILE)
-			return kr_fail(error, EFBIG, "%s: larger than any policy", name);
+			return kr_fail(error, EFBIG, "%s: error: larger than any policy", name);
 	} while (got == READ_STEP);
 
 	return 0;
@@ -39,14 +39,14 @@ static int read_all(FILE *file, const char *name, char **text, size_t *size,
 int kvmreg_load(const char *path, struct kvmreg_policy **policy, struct kvmreg_error *error)
 {
 	const bool is_stdin = !strcmp(path, "-");
-	const char *name = is_stdin ? "<stdin>" : path;
+	const char *name = is_stdin ? "<stdin>" : *path ? path : "\"\"";
 	FILE *file = is_stdin ? stdin : fopen(path, "re");
 	size_t size = 0, blanks = 0;
 	char *text = NULL;
 	int err;
 
 	if (!file)
-		return kr_fail(error, errno, "%s: %m", path);
+		return kr_fail(error, errno, "%s: error: %m", name);
 
 	err = read_all(file, name, &text, &size, error);
 	if (!is_stdin)

@@ -41,9 +41,14 @@ function is_msr(name, value)
 		return 0
 	if (value ~ /^0x[0-9A-Fa-f]+$/)
 		return 1
-	# The same as another MSR, or one some way after it
+	return base(value) in msrs
+}
+
+# Of an MSR that is the same as another, or some way after it: that other one
+function base(value)
+{
 	gsub(/[() \t]|\+[ \t]*[0-9]+/, "", value)
-	return value in msrs
+	return value
 }
 
 FNR == 1 {
@@ -75,6 +80,12 @@ FNR == 1 {
 			next
 	} else if (value ~ /<<|BIT|GENMASK/ || name ~ /_MASK$/) {
 		add("bit_names", name, name)
+	} else if (name ~ /^MSR_/ && base(value) ~ /^MSR_/) {
+		# If the other one is an MSR, it is defined further down.
+		defined[name] = 1
+		aliases[++nr_aliases] = name
+		values[name] = value
+		next
 	} else if (value !~ /^[0-9]+$|^_[A-Z_]+$|^0x[0-9A-Fa-f]+$/) {
 		next
 	}
@@ -83,6 +94,13 @@ FNR == 1 {
 }
 
 END {
+	for (i = 1; i <= nr_aliases; i++) {
+		if (!is_msr(aliases[i], values[aliases[i]]))
+			continue
+		msrs[aliases[i]] = 1
+		add("msr_names", aliases[i], aliases[i])
+		print "#define " aliases[i] " " values[aliases[i]]
+	}
 	tables = split("msr_names bit_names cr0_names cr4_names", table)
 	for (i = 1; i <= tables; i++)
 		print "\nstatic const struct name " table[i] "[] = {\n" rows[table[i]] "};"

@@ -2,6 +2,7 @@
 /* Names of MSRs and bits, from the kernel's headers: see names.awk. */
 #include <ctype.h>
 #include <errno.h>
+#include <limits.h>
 #include <stdlib.h>
 #include <string.h>
 #include <linux/const.h>
@@ -121,7 +122,9 @@ const char *kr_bit_name(__u16 space, __u32 index, __u64 bit)
 /* What names have in common, and people leave out, does not count. */
 static const char *skip_prefixes(const char *name)
 {
-	static const char *const prefixes[] = { "X86_", "MSR_", "IA32_", "AMD64_" };
+	static const char *const prefixes[] = {
+		"X86_", "CR0_", "CR4_", "MSR_", "IA32_", "AMD64_",
+	};
 	size_t i, len;
 
 	for (i = 0; i < ARRAY_SIZE(prefixes); i++) {
@@ -134,30 +137,51 @@ static const char *skip_prefixes(const char *name)
 
 #define MAX_NAME	64
 
-/* The number of characters to insert, drop or replace to make one word of another. */
+/* Two characters that are swapped are nearer than one that is another, or too many, or missing. */
+#define SWAP		3
+#define EDIT		4
+
+static unsigned int least_of(unsigned int a, unsigned int b)
+{
+	return a < b ? a : b;
+}
+
+static bool is_alike(char a, char b)
+{
+	return toupper((unsigned char)a) == toupper((unsigned char)b);
+}
+
+/* What it takes to make one word of another */
 static unsigned int distance(const char *a, const char *b)
 {
-	unsigned int row[MAX_NAME + 1], diagonal, above, i, j;
-	const size_t len = strlen(b);
+	const size_t len_a = strlen(a), len_b = strlen(b);
+	unsigned int rows[3][MAX_NAME + 1], *row, *above;
+	size_t i, j;
 
-	for (j = 0; j <= len; j++)
-		row[j] = j;
+	for (j = 0; j <= len_b; j++)
+		rows[0][j] = j * EDIT;
 
-	for (i = 1; *a; a++, i++) {
-		diagonal = row[0];
-		row[0] = i;
-		for (j = 1; j <= len; j++) {
-			above = row[j];
-			row[j] = diagonal + (toupper((unsigned char)*a) !=
-					     toupper((unsigned char)b[j - 1]));
-			if (above + 1 < row[j])
-				row[j] = above + 1;
-			if (row[j - 1] + 1 < row[j])
-				row[j] = row[j - 1] + 1;
-			diagonal = above;
+	for (i = 1; i <= len_a; i++) {
+		row = rows[i % 3];
+		above = rows[(i - 1) % 3];
+		row[0] = i * EDIT;
+		for (j = 1; j <= len_b; j++) {
+			row[j] = above[j - 1] + (is_alike(a[i - 1], b[j - 1]) ? 0 : EDIT);
+			row[j] = least_of(row[j], least_of(above[j], row[j - 1]) + EDIT);
+			if (i > 1 && j > 1 && is_alike(a[i - 1], b[j - 2]) &&
+			    is_alike(a[i - 2], b[j - 1]))
+				row[j] = least_of(row[j], rows[(i - 2) % 3][j - 2] + SWAP);
 		}
 	}
-	return row[len];
+	return rows[len_a % 3][len_b];
+}
+
+/* Is the word all of the name but its first part, as NX of EFER_NX? */
+static bool is_rest(const char *word, const char *name)
+{
+	const char *rest = strchr(name, '_');
+
+	return rest && !strcasecmp(word, rest + 1);
 }
 
 /* Keep the name if it is nearer than the nearest so far; at most a third may differ. */
@@ -171,7 +195,9 @@ static void consider(const char *word, const char *name, const char **nearest,
 		return;
 
 	d = distance(word, skip_prefixes(name));
-	if (d < *least && 3 * d <= strlen(word) + 1) {
+	if (d && is_rest(word, skip_prefixes(name)))
+		d = 1;
+	if (d < *least && 3 * d <= (strlen(word) + 1) * EDIT) {
 		*least = d;
 		*nearest = name;
 	}
@@ -179,7 +205,7 @@ static void consider(const char *word, const char *name, const char **nearest,
 
 static const char *nearest_name(struct names names, const char *word)
 {
-	unsigned int least = MAX_NAME;
+	unsigned int least = UINT_MAX;
 	const char *nearest = NULL;
 	size_t i;
 
@@ -200,7 +226,7 @@ const char *kr_nearest_bits(__u16 space, __u32 index, const char *word)
 
 const char *kr_nearest_of(const char *word, const char *const *names, size_t nr)
 {
-	unsigned int least = MAX_NAME;
+	unsigned int least = UINT_MAX;
 	const char *nearest = NULL;
 	size_t i;
 

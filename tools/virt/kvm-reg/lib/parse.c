@@ -14,7 +14,6 @@ struct parser {
 	struct kvmreg_error *error;
 	struct line line;
 	const char *next;		/* what is not read yet of the line */
-	unsigned int default_line;
 };
 
 /* A line of the text that is a rule, as far as it is read. */
@@ -22,6 +21,7 @@ struct statement {
 	struct kvm_x86_reg_rule rule;
 	unsigned int first;		/* of the rules that it makes */
 	struct token parts[NR_PARTS];
+	const char *expected;		/* after what is read */
 };
 
 static bool is_word(char c, const char *more)
@@ -89,21 +89,46 @@ static const char *copy(const struct token *token, char word[MAX_WORD])
 	return word;
 }
 
+/* A character that is in no policy: where one starts, editors may have left a mark. */
+static int unexpected_byte(struct parser *parser, const struct token *token,
+			   const char *expected)
+{
+	const unsigned char byte = *token->start;
+	const bool marks = parser->line.number == 1 && token->start == parser->line.start &&
+			   (byte == 0xef || byte == 0xfe || byte == 0xff);
+
+	return kr_fail_at(parser->error, EINVAL, &parser->line, token,
+			  marks ? "Save the file as plain text, without a byte order mark." : NULL,
+			  "byte 0x%02x is found where %s is expected", byte, expected);
+}
+
+/* Is it a decimal number, but for the 0 in front? */
+static bool is_no_octal(const char *word)
+{
+	__u64 value;
+
+	return *word == '0' && !word[strspn(word, "0123456789")] && !kr_parse_number(word, &value);
+}
+
 /* Fail because of what stands where @expected should; @nearest may be NULL. */
 static int unexpected(struct parser *parser, const struct token *token, const char *expected,
 		      const char *nearest)
 {
-	char next[2 * MAX_WORD], word[MAX_WORD];
-
-	if (nearest)
-		snprintf(next, sizeof(next), "Did you mean %s?", nearest);
+	char next[2 * MAX_WORD] = "", word[MAX_WORD];
 
 	if (!token->len)
 		return kr_fail_at(parser->error, EINVAL, &parser->line, token, NULL,
 				  "the line ends where %s is expected", expected);
+	if (*token->start < ' ' || *token->start > '~')
+		return unexpected_byte(parser, token, expected);
 
 	copy(token, word);
-	return kr_fail_at(parser->error, EINVAL, &parser->line, token, nearest ? next : NULL,
+	if (is_no_octal(word))
+		snprintf(next, sizeof(next), "A number that starts with 0 is octal: write %s.",
+			 word + strspn(word, "0"));
+	else if (nearest)
+		snprintf(next, sizeof(next), "Did you mean %s?", nearest);
+	return kr_fail_at(parser->error, EINVAL, &parser->line, token, *next ? next : NULL,
 			  "\"%s\" is found where %s is expected", word, expected);
 }
 
@@ -116,7 +141,7 @@ static int expect_end(struct parser *parser, const char *expected)
 
 static int out_of_memory(struct parser *parser)
 {
-	return kr_fail(parser->error, ENOMEM, "%s: out of memory", parser->policy->name);
+	return kr_fail(parser->error, ENOMEM, "%s: error: out of memory", parser->policy->name);
 }
 
 static int add_msrs(struct parser *parser, struct statement *s, __u32 first, __u32 last,
@@ -134,8 +159,7 @@ static int add_msrs(struct parser *parser, struct statement *s, __u32 first, __u
 
 	err = kr_policy_add(parser->policy, &s->rule, parser->line.number);
 	if (err == -E2BIG)
-		return kr_fail_at(parser->error, E2BIG, &parser->line, token,
-				  "Join rules whose ranges touch, and leave to the default what it does.",
+		return kr_fail_at(parser->error, E2BIG, &parser->line, token, KR_JOIN_RULES,
 				  "a policy has at most %u rules", MAX_RULES);
 	return err ? out_of_memory(parser) : 0;
 }
@@ -169,7 +193,9 @@ static int parse_range(struct parser *parser, struct statement *s)
 
 	token = start;
 	last = first;
+	s->expected = "\"-\", \",\", \"changing\", \"=\" or the end of the line";
 	if (accept(parser, "-")) {
+		s->expected = "\",\", \"changing\", \"=\" or the end of the line";
 		err = parse_msr(parser, &token, &last);
 		if (err)
 			return err;
@@ -217,7 +243,8 @@ static int parse_registers(struct parser *parser, struct statement *s)
 	if (!kr_find_register(word, &s->rule.space, &index)) {
 		snprintf(nearest, sizeof(nearest), "msr %s", word);
 		return unexpected(parser, &token, "msr, cr0, cr4 or xcr0",
-				  kvmreg_find_msr(word, &msr) ? nearest : NULL);
+				  !strcmp(word, "all") || kvmreg_find_msr(word, &msr) ? nearest :
+										  NULL);
 	}
 
 	s->first = parser->policy->head.nr_rules;
@@ -284,8 +311,10 @@ static int parse_value(struct parser *parser, struct statement *s)
 static int parse_rule(struct parser *parser, const struct token *action)
 {
 	static const char *const others[] = { "default", "fail-closed" };
-	struct statement s = { .parts[PART_ACTION] = *action };
-	const char *expected = "\"changing\", \"=\" or the end of the line";
+	struct statement s = {
+		.parts[PART_ACTION] = *action,
+		.expected = "\"changing\", \"=\" or the end of the line",
+	};
 	char word[MAX_WORD];
 	int err;
 
@@ -306,13 +335,13 @@ static int parse_rule(struct parser *parser, const struct token *action)
 	err = parse_registers(parser, &s);
 	if (!err && accept(parser, "changing")) {
 		err = parse_bits(parser, &s);
-		expected = "\"|\", \"=\" or the end of the line";
+		s.expected = "\"|\", \"=\" or the end of the line";
 	}
 	if (!err && accept(parser, "=")) {
 		err = parse_value(parser, &s);
-		expected = "the end of the line";
+		s.expected = "the end of the line";
 	}
-	return err ?: expect_end(parser, expected);
+	return err ?: expect_end(parser, s.expected);
 }
 
 static int parse_default(struct parser *parser, const struct token *token)
@@ -321,21 +350,22 @@ static int parse_default(struct parser *parser, const struct token *token)
 	char word[MAX_WORD];
 	__u8 found;
 
-	if (parser->default_line)
+	if (parser->policy->default_line)
 		return kr_fail_at(parser->error, EINVAL, &parser->line, token, NULL,
-				  "line %u has a default already", parser->default_line);
+				  "line %u has a default already", parser->policy->default_line);
 
 	copy(&action, word);
 	if (!kr_find_action(word, &found))
 		return unexpected(parser, &action, "an action", kr_nearest_action(word));
 
-	parser->default_line = parser->line.number;
+	parser->policy->default_line = parser->line.number;
 	parser->policy->head.msr_default = found;
 	return expect_end(parser, "the end of the line");
 }
 
 static int parse_fail_closed(struct parser *parser)
 {
+	parser->policy->fail_closed_line = parser->line.number;
 	parser->policy->head.flags |= KVM_X86_REG_RULES_FAIL_CLOSED;
 	return expect_end(parser, "the end of the line");
 }
@@ -351,6 +381,13 @@ static int parse_line(struct parser *parser)
 	if (is(&token, "fail-closed"))
 		return parse_fail_closed(parser);
 	return parse_rule(parser, &token);
+}
+
+/* As what is left of a file that could not be written, or of a pipe of which one end failed */
+static bool is_empty(const struct parser *parser)
+{
+	return !parser->policy->head.nr_rules && !parser->policy->head.flags &&
+	       !parser->policy->default_line;
 }
 
 static int parse(struct parser *parser, const char *text, size_t size)
@@ -369,6 +406,10 @@ static int parse(struct parser *parser, const char *text, size_t size)
 			return err;
 		text = newline ? newline + 1 : end;
 	}
+	if (is_empty(parser))
+		return kr_fail(parser->error, EINVAL,
+			       "%s: error: no line says anything, and all would be allowed\n"
+			       "Write \"default allow\" if that is meant.", parser->policy->name);
 	return kr_finish(parser->policy, parser->error);
 }
 
@@ -380,7 +421,7 @@ int kvmreg_parse(const char *text, size_t size, const char *name,
 
 	parser.policy = kr_policy_new(name);
 	if (!parser.policy)
-		return kr_fail(error, ENOMEM, "%s: out of memory", name);
+		return kr_fail(error, ENOMEM, "%s: error: out of memory", name);
 
 	err = parse(&parser, text, size);
 	if (err) {

@@ -70,7 +70,7 @@ int kr_policy_add(struct kvmreg_policy *policy, const struct kvm_x86_reg_rule *r
 
 static int wrong(struct fault *fault, enum part part, const char *reason, const char *next)
 {
-	*fault = (struct fault) { part, reason, next };
+	*fault = (struct fault) { .part = part, .reason = reason, .next = next };
 	return -EINVAL;
 }
 
@@ -121,10 +121,12 @@ int kr_check_rule(const struct kvm_x86_reg_rule *rule, struct fault *fault)
 		return check_control(rule, fault);
 
 	if (rule->action != KVM_X86_REG_RULE_ALLOW &&
-	    rule->first <= X2APIC_LAST && rule->last >= X2APIC_FIRST)
-		return wrong(fault, PART_REGISTERS,
-			     "KVM always allows the x2APIC's MSRs, 0x800-0x8ff",
-			     "Leave them out of the range, or use \"all\", which does.");
+	    rule->first <= X2APIC_LAST && rule->last >= X2APIC_FIRST) {
+		wrong(fault, PART_REGISTERS, "KVM always allows the x2APIC's MSRs, 0x800-0x8ff",
+		      "Leave them out of the range, or use \"all\", which does.");
+		fault->next_in_json = "Leave them out: make two ranges, before and after them.";
+		return -EINVAL;
+	}
 	return 0;
 }
 
@@ -222,7 +224,17 @@ int kr_finish(struct kvmreg_policy *policy, struct kvmreg_error *error)
 	if (err == -E2BIG)
 		return kr_fail_rule(error, E2BIG, policy, rule, "Join those with the same action.",
 				 "%s", reason);
-	return err ? kr_fail(error, ENOMEM, "%s: out of memory", policy->name) : 0;
+	return err ? kr_fail(error, ENOMEM, "%s: error: out of memory", policy->name) : 0;
+}
+
+static bool is_reserved_zero(const struct kvm_x86_reg_rules *head)
+{
+	size_t i;
+
+	for (i = 0; i < ARRAY_SIZE(head->reserved); i++)
+		if (head->reserved[i])
+			return false;
+	return !head->pad;
 }
 
 static int add_rules(struct kvmreg_policy *policy, const struct kvm_x86_reg_rules *head,
@@ -236,6 +248,9 @@ static int add_rules(struct kvmreg_policy *policy, const struct kvm_x86_reg_rule
 	if (head->flags & ~KVM_X86_REG_RULES_FAIL_CLOSED)
 		return kr_fail(error, EINVAL, "%s: error: unknown flags 0x%x", policy->name,
 			    head->flags);
+	if (!is_reserved_zero(head))
+		return kr_fail(error, EINVAL, "%s: error: pad or reserved is not zero",
+			    policy->name);
 	if (head->msr_default >= NR_ACTIONS)
 		return kr_fail(error, EINVAL, "%s: error: there is no action %u for the default",
 			    policy->name, head->msr_default);

@@ -11,14 +11,15 @@
 #include <sys/ioctl.h>
 
 #include "../kvmreg.h"
-#include "../model.h"
-#include "../vmm.h"
+#include "model.h"
+#include "../vmm/vmm.h"
 #include "random.h"
 
 #define POLICIES_PER_VM	32
 #define ACCESSES	8
 
 #define TSC_ADJUST	0x3b
+#define TSC_DEADLINE	0x6e0
 
 static unsigned long long nr_policies = 10000, seed = 1;
 
@@ -86,15 +87,19 @@ static void destroy(struct lane *lane)
 	vmm_destroy(&lane->twin);
 }
 
-/* Mostly rules that a filter may express */
-static void make_policy(struct subject *s)
+/* Mostly rules that a filter may express: no action after @last */
+static void make_policy(struct subject *s, unsigned int last)
 {
-	const unsigned int nr_actions = chance(8) ? NR_ACTIONS : KVM_X86_REG_RULE_DENY + 1;
+	const unsigned int nr_actions = chance(8) ? NR_ACTIONS : last + 1;
 	struct kvm_x86_reg_rules head = { .rules = (uintptr_t)s->rules };
 	struct kvmreg_error error;
 
+	/* First, mostly, what has to be allowed */
 	memset(s, 0, sizeof(*s));
-	head.nr_rules = random_rules(s->rules, nr_actions);
+	s->rules[0].access = chance(8) ? RD : WR;
+	s->rules[0].first = TSC_DEADLINE;
+	s->rules[0].last = TSC_DEADLINE;
+	head.nr_rules = 1 + random_rules(s->rules + 1, nr_actions);
 	head.msr_default = below(nr_actions);
 	head.flags = chance(8) ? KVM_X86_REG_RULES_FAIL_CLOSED : 0;
 	s->list = (struct model_list) { head.nr_rules, head.msr_default, s->rules, NULL };
@@ -102,22 +107,59 @@ static void make_policy(struct subject *s)
 		vmm_fail("a valid list is rejected: %s", error.message);
 }
 
+/* What does a policy that is installed as a filter decide?  It allows or denies. */
+static bool is_denied(const struct subject *s, __u32 msr, unsigned int access)
+{
+	struct model_list lists[MODEL_NR_LISTS] = { [MODEL_RULES] = s->list };
+	const __u8 action = model_decide(lists, msr, access, ~0ULL).action;
+
+	return action == KVM_X86_REG_RULE_DENY || action == KVM_X86_REG_RULE_GP;
+}
+
+/* Is there a filter?  Without exits, GP is as DENY, and nothing needs to be fail-closed. */
+static bool has_filter(const struct lane *lane, const struct subject *s)
+{
+	struct kvm_x86_reg_rules head = *kvmreg_rules(s->policy);
+	struct kvm_x86_reg_rule rules[MAX_LIST];
+	struct kvm_msr_filter *filter = NULL;
+	struct kvmreg_policy *policy;
+	unsigned int i;
+	int err;
+
+	memcpy(rules, s->rules, sizeof(rules));
+	head.rules = (uintptr_t)rules;
+	if (!lane->exits) {
+		head.flags = 0;
+		if (head.msr_default == KVM_X86_REG_RULE_GP)
+			head.msr_default = KVM_X86_REG_RULE_DENY;
+		for (i = 0; i < head.nr_rules; i++)
+			if (rules[i].action == KVM_X86_REG_RULE_GP)
+				rules[i].action = KVM_X86_REG_RULE_DENY;
+	}
+	if (kvmreg_from_rules(&head, "denies", &policy, NULL))
+		vmm_fail("a valid list is rejected");
+	err = kvmreg_to_filter(policy, &filter, NULL);
+	free(filter);
+	kvmreg_free(policy);
+	return !err;
+}
+
 /* A policy is installed just if there is a filter that this kernel gets right. */
 static bool install(struct lane *lane, struct subject *s)
 {
-	struct kvm_msr_filter *filter = NULL;
+	static const char text[] = "default allow";
+	const int flags = lane->exits ? 0 : KVMREG_NO_EXITS;
 	struct kvmreg_policy *nothing;
 	struct kvmreg_error error;
-	int r, err;
+	bool expected;
+	int r;
 
-	if (kvmreg_parse("", 0, "nothing", &nothing, &error) ||
+	if (kvmreg_parse(text, strlen(text), "nothing", &nothing, &error) ||
 	    kvmreg_install(lane->vm.vm_fd, nothing, 0, &error) != KVMREG_FILTER)
 		vmm_fail("a policy that does nothing: %s", error.message);
 	kvmreg_free(nothing);
 
-	err = kvmreg_to_filter(s->policy, &filter, NULL);
-	free(filter);
-	r = kvmreg_install(lane->vm.vm_fd, s->policy, 0, &error);
+	r = kvmreg_install(lane->vm.vm_fd, s->policy, flags, &error);
 	s->installed = r == KVMREG_FILTER;
 	filters += s->installed;
 	refused += r == -EOPNOTSUPP;
@@ -125,11 +167,13 @@ static bool install(struct lane *lane, struct subject *s)
 		printf("# kvmreg_install: %d\n", r);
 		return false;
 	}
-	if (err ? s->installed : !s->installed && !strstr(error.message, "0xffffffff")) {
-		printf("# kvmreg_install: %d, kvmreg_to_filter: %d\n", r, err);
+	expected = has_filter(lane, s) && !is_denied(s, TSC_DEADLINE, WR) &&
+		   (s->installed || !strstr(error.message, "0xffffffff"));
+	if (s->installed != expected) {
+		printf("# kvmreg_install: %d, expected %d\n", r, expected);
 		return false;
 	}
-	r = kvmreg_install(lane->vm.vm_fd, s->policy, KVMREG_NO_FILTER, &error);
+	r = kvmreg_install(lane->vm.vm_fd, s->policy, flags | KVMREG_NO_FILTER, &error);
 	if (r != -EOPNOTSUPP)
 		printf("# kvmreg_install with KVMREG_NO_FILTER: %d\n", r);
 	return r == -EOPNOTSUPP;
@@ -139,15 +183,6 @@ static void set_both(struct lane *lane, const struct settable *set)
 {
 	vmm_set_msr(&lane->vm.vcpus[0], set->index, set->value);
 	vmm_set_msr(&lane->twin.vcpus[0], set->index, set->value);
-}
-
-/* What does a policy that is installed as a filter decide?  It allows or denies. */
-static bool is_denied(const struct subject *s, __u32 msr, unsigned int access)
-{
-	struct model_list lists[MODEL_NR_LISTS] = { [MODEL_RULES] = s->list };
-
-	return s->installed &&
-	       model_decide(lists, msr, access, ~0ULL).action == KVM_X86_REG_RULE_DENY;
 }
 
 static bool is_expected(const struct lane *lane, const struct vmm_access *make, bool deny,
@@ -179,7 +214,7 @@ static bool check_access(struct lane *lane, const struct subject *s)
 	make.value = make.write ? set->value ^ random_bits() : 0;
 
 	set_both(lane, set);
-	deny = is_denied(s, make.index, make.write ? WR : RD);
+	deny = s->installed && is_denied(s, make.index, make.write ? WR : RD);
 	by_kvm = vmm_make_access(&lane->twin, &make, leave, NULL);
 	o = vmm_make_access(&lane->vm, &make, leave, NULL);
 	set_both(lane, set);
@@ -226,7 +261,7 @@ static bool check_all(void)
 				destroy(&lane);
 			create(&lane);
 		}
-		make_policy(&s);
+		make_policy(&s, lane.exits ? KVM_X86_REG_RULE_DENY : KVM_X86_REG_RULE_GP);
 		ok = check_policy(&lane, &s);
 		if (!ok) {
 			printf("# policy %llu of seed %llu, denied is %s:\n", i, seed,

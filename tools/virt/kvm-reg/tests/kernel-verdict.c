@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * Generated policies: does the kernel decide as libkvmreg and KUnit's model say?
+ * Generated policies: does the kernel decide as libkvmreg and KUnit's model say?  It is asked
+ * beside the fuzzer's model, which knows filters, too.
  *
  * Policies and accesses are those of msr-fuzz.  Each policy is written as text and parsed
  * again, installed, and read back.  Then a guest accesses MSRs and control registers, and
@@ -21,7 +22,8 @@
 #include <unistd.h>
 
 #include "../kvmreg.h"
-#include "../msr-fuzz.h"
+#include "../fuzz-abi/msr-fuzz.h"
+#include "../../../../arch/x86/kvm/reg_rules_model.h"
 
 #define GROUP		32	/* policies that share VMs */
 #define ACCESSES	6	/* for a policy */
@@ -148,6 +150,16 @@ static void compare_decision(const char *done, const struct kvmreg_access *acces
 	counts.by_mask += rule >= 0 && lane.round.rules.rules[rule].mask;
 }
 
+/* The number of the rule by KUnit's model, against that by the fuzzer's */
+static void compare_models(const char *done, int kunit, int rule)
+{
+	char seen[TEXT_SIZE], expected[TEXT_SIZE];
+
+	snprintf(seen, sizeof(seen), "rule %d", kunit);
+	snprintf(expected, sizeof(expected), "rule %d", rule);
+	compare(done, "KUnit's model says", seen, expected);
+}
+
 /* What the guest has access to, and what it holds, as far as that matters */
 static struct kvmreg_access library_access(const struct fuzz_access *a,
 					   const struct model_list *list)
@@ -191,13 +203,16 @@ static void test_access(const struct fuzz_access *a)
 	struct vmm_outcome o, known;
 	__u64 changed = ~0ULL;
 	bool performs;
+	int rule;
 
 	if (access.readable)
 		changed = fuzz_compare(lane.amd_guest, a->index, access.old, a->value);
 	decision = fuzz_decide(&lane.round.rules, NULL, a, changed, FUZZ_PATCHED);
 	describe_access(a, lane.reasons, done, sizeof(done));
-	compare_decision(done, &access, decision.action, is_x2apic(a->index) ? KVMREG_X2APIC :
-			 rule_number(decision.rule, list.nr));
+	rule = is_x2apic(a->index) ? KVMREG_X2APIC : rule_number(decision.rule, list.nr);
+	compare_decision(done, &access, decision.action, rule);
+	compare_models(done, reg_rules_model_msr(list.rules, list.nr, a->index, access.access,
+						 changed), rule);
 
 	known = expect(a, &decision, &performs);
 	shown.masked &= performs;
@@ -227,12 +242,13 @@ static unsigned int test_decision(const char *done, const struct fuzz_write *w)
 		.new_value = w->data,
 	};
 	const unsigned int action = model_decide_control(&list, w->control, changed);
-	const unsigned int rule = model_find_control(&list, w->control, changed);
+	const unsigned int first = model_find_control(&list, w->control, changed);
+	const int rule = rule_number(first, list.nr);
+	const __u64 bits = model_controls[w->control].bits;
 
-	if (!(changed & model_controls[w->control].bits))
-		compare_decision(done, &access, action, KVMREG_NO_CHANGE);
-	else
-		compare_decision(done, &access, action, rule_number(rule, list.nr));
+	compare_decision(done, &access, action, changed & bits ? rule : KVMREG_NO_CHANGE);
+	compare_models(done, reg_rules_model_control(list.rules, list.nr, access.space,
+						     access.index, bits, changed), rule);
 	return action;
 }
 

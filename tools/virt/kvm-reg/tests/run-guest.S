@@ -3,7 +3,7 @@
  * A guest for "kvm-reg run", as flat 16-bit code to be loaded to 0x1000: makes accesses, first
  * without a handler of #GP, then with one that counts, and shows on port 0xe9 what it got.
  */
-#include "../vmm.h"
+#include "../vmm/vmm.h"
 
 #define PORT_CONSOLE	0xe9
 

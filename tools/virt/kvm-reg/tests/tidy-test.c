@@ -156,6 +156,39 @@ static void one_round(void)
 	tidy_free(&again);
 }
 
+/* A line for each MSR of a block: they share one, however long that is. */
+static void check_long_line(void)
+{
+	const __u32 first = 0x400, last = 0x47f;	/* the banks of the machine check */
+	struct kvmreg_access access = { .access = KVM_X86_REG_RULE_READ };
+	struct kvmreg_policy *policy;
+	struct tidy tidy = {};
+	char *text, *tidied;
+	size_t size;
+	FILE *out;
+
+	out = open_memstream(&text, &size);
+	fputs(HEAD, out);
+	for (access.index = first; access.index <= last; access.index++)
+		fprintf(out, "allow r msr 0x%x\n", access.index);
+	fclose(out);
+
+	policy = parse(text);
+	if (tidy_read(&tidy, policy, text))
+		errx(2, "out of memory");
+	kvmreg_free(policy);
+	tidy_finish(&tidy);
+	tidied = print(&tidy);
+	policy = parse(tidied);
+	for (access.index = first; access.index <= last; access.index++)
+		if (kvmreg_evaluate(policy, &access).action != KVM_X86_REG_RULE_ALLOW)
+			errx(1, "MSR 0x%x is not allowed\n%s", access.index, tidied);
+	kvmreg_free(policy);
+	tidy_free(&tidy);
+	free(tidied);
+	free(text);
+}
+
 int main(int argc, char **argv)
 {
 	const int seed = argc > 1 ? atoi(argv[1]) : 1, rounds = argc > 2 ? atoi(argv[2]) : 2000;
@@ -164,6 +197,9 @@ int main(int argc, char **argv)
 	srand(seed);
 	for (i = 0; i < rounds; i++)
 		one_round();
-	printf("ok - %d policies, seed %d\n", rounds, seed);
+	printf("TAP version 13\n1..2\nok 1 - %d policies, seed %d\n", rounds, seed);
+	fflush(stdout);
+	check_long_line();
+	puts("ok 2 - a long line");
 	return 0;
 }

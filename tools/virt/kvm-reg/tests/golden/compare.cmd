@@ -1,6 +1,6 @@
 try()
 {
-	echo "== $*"
+	echo "==${*:+ $*}"
 	kvm-reg "$@"
 	echo "exit status $?"
 }
@@ -13,9 +13,13 @@ try diff json-all-forms.json diff-a.regs
 try subset diff-a.regs diff-b.regs
 try subset diff-b.regs diff-a.regs
 try subset -q diff-a.regs diff-b.regs
-try subset empty.regs empty.regs
-try subset empty.regs diff-a.regs
-try subset diff-a.regs empty.regs
+try subset allow.regs allow.regs
+try subset allow.regs diff-a.regs
+try subset diff-a.regs allow.regs
 try diff diff-a.regs msr-misspelt.regs
 try diff diff-a.regs
 try subset
+try diff - diff-a.regs <diff-a.regs
+try diff - - <diff-a.regs
+try subset - - <diff-a.regs
+try subset /dev/null diff-a.regs

@@ -1,7 +1,7 @@
 # What decides, and why, in each way that there is
 explain()
 {
-	echo "== $*"
+	echo "==${*:+ $*}"
 	kvm-reg explain policy.regs "$@"
 	echo "exit status $?"
 }
