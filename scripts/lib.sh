@@ -36,7 +36,7 @@ kernel=${KERNEL:-7.3}
 export KERNEL=$kernel
 logs=$cache/log/$kernel
 # shellcheck disable=SC2034
-series=(fixes rules ranges) tip=ranges
+series=(fixes rules ranges tool) tip=tool
 
 # The comment block at the top of a script is its help.
 usage()
@@ -124,11 +124,33 @@ lock()
 	flock "$mode" "$fd"
 }
 
-# The small VMM, its demonstrations, the benchmark and the fuzzer: sets tools.
+# make_tools TARGET...: in tools/virt/kvm-reg, into $tools, with the names of the registers
+# that the kernel tree $kdir knows
+make_tools()
+{
+	make -C "$top/tools/virt/kvm-reg" -j"$(nproc)" O="$tools" KDIR="$kdir" "$@"
+}
+
+# kvm-reg, and the small VMMs: sets tools and kdir.
 build_tools()
 {
-	tools=$top/out/kvm-reg
-	(kernel=any; lock object-tools && make -s -C "$top/tools/virt/kvm-reg" O="$tools" >&2)
+	"$here/deps" tools
+	kdir=$("$here/fetch")
+	tools=$top/out/kvm-reg/$kernel
+	(lock object-tools && step "building kvm-reg" build-tools make_tools all)
+}
+
+# guest_initramfs INIT FILE: for a Linux guest, busybox and its first process, INIT.
+guest_initramfs()
+{
+	local root
+
+	root=$(mktemp -d)
+	mkdir "$root/bin"
+	cp "$(command -v busybox || echo /usr/bin/busybox)" "$root/bin/busybox"
+	cp "$1" "$root/init"
+	(cd "$root" && find . | cpio -o -H newc -R 0:0 --quiet) >"$2"
+	rm -rf "$root"
 }
 
 # Removes what the scripts put into the cache.
