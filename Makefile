@@ -2,12 +2,11 @@
 #
 # Every target is a script's one line; the scripts have --help.
 #
-## make run         see the patched kernel at work, on an emulated machine: under
-##                  small VMMs that filter MSRs, allow three by register rules, and
-##                  pin bits of CR0 and CR4, under one that migrates a guest that
-##                  shares pages, and under Debian's QEMU, which boots Linux with a
-##                  filter, and with pins
-## make test        KUnit, kselftests and costs, on an AMD and on an Intel machine
+## make run         see register rules at work, on an emulated machine: learn what a
+##                  Linux guest of Debian's QEMU needs, boot it again with just that,
+##                  and then with a rule less
+## make test        KUnit, kselftests, costs and kvm-reg, on an AMD and on an Intel
+##                  machine
 ##                  (LANE=svm, LANE=vmx: just the one; LANE=debug: on a kernel that
 ##                  looks for memory errors, races and leaks; TESTS=pattern: just
 ##                  the kselftests whose names match)
@@ -21,6 +20,8 @@
 ##                  beside patched, as a table and, in out/, as a chart
 ## make fuzz [SECONDS=60]
 ##                  fuzz compile and look-up in userspace, against a model
+## make fuzz-parser [SECONDS=60]
+##                  fuzz what reads policies
 ## make fuzz-abi [SEED=n] [ROUNDS=2000] [LANE=svm|vmx]
 ##                  random filters and accesses, unpatched beside patched
 ##                  (ROUND=n: just that round of the seed, in words)
@@ -34,7 +35,7 @@
 
 MAKEFLAGS += -r
 .DEFAULT_GOAL := help
-.PHONY: help run test exec shell bench fuzz fuzz-abi series lint clean distclean
+.PHONY: help run test exec shell bench fuzz fuzz-abi fuzz-parser series lint clean distclean
 
 help:
 	@sed -n 's/^## \{0,1\}//p' Makefile
@@ -57,6 +58,9 @@ bench:
 
 fuzz:
 	@scripts/fuzz $(if $(SECONDS),--seconds=$(SECONDS))
+
+fuzz-parser:
+	@scripts/fuzz --parser $(if $(SECONDS),--seconds=$(SECONDS))
 
 fuzz-abi:
 	@scripts/fuzz-abi
