@@ -185,6 +185,7 @@ static int access_span(struct kvm_vcpu *vcpu, int counter, int first, int nr, bo
 	vcpu_run(vcpu);
 	exits = read_counter(counter) - before;
 
+	TEST_ASSERT_KVM_EXIT_REASON(vcpu, KVM_EXIT_IO);
 	TEST_ASSERT_EQ(get_ucall(vcpu, &uc), UCALL_SYNC);
 	TEST_ASSERT(exits <= nr, "%d exits for %d accesses from 0x%x", exits, nr, s->first);
 	return exits;
