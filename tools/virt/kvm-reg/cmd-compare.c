@@ -183,12 +183,9 @@ static int run(int argc, char **argv, const char *usage, __typeof__(kvmreg_diff)
 			return print_usage(usage, option == 'h');
 		sides.quiet = true;
 	}
-	if (argc - optind != 2) {
-		fprintf(stderr, "kvm-reg %s: two policies are needed, there %s %d\n",
-			compare == kvmreg_diff ? "diff" : "subset",
-			argc - optind == 1 ? "is" : "are", argc - optind);
-		return print_usage(usage, false);
-	}
+	if (argc - optind != 2)
+		return wrong_usage(usage, "two policies are needed, there %s %d",
+				   argc - optind == 1 ? "is" : "are", argc - optind);
 
 	if (!strcmp(argv[optind], "-") && !strcmp(argv[optind + 1], "-")) {
 		fputs("kvm-reg: only one of the policies can be standard input\n", stderr);

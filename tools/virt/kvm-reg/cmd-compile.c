@@ -2,7 +2,6 @@
 /* kvm-reg compile: rules, an MSR filter, JSON, C or text of a policy. */
 #include <errno.h>
 #include <getopt.h>
-#include <stdarg.h>
 #include <stdlib.h>
 #include <string.h>
 #include <linux/kvm.h>
@@ -188,18 +187,6 @@ static void write_c(FILE *out, const struct kvmreg_policy *policy)
 	fputs("\treturn ioctl(vm, KVM_X86_SET_REG_RULES, &list);\n}\n", out);
 }
 
-static __printf(1, 2) int wrong_usage(const char *format, ...)
-{
-	va_list args;
-
-	fputs("kvm-reg compile: ", stderr);
-	va_start(args, format);
-	vfprintf(stderr, format, args);
-	va_end(args);
-	fputc('\n', stderr);
-	return print_usage(usage, false);
-}
-
 static int write_text(FILE *out, char *text)
 {
 	if (!text) {
@@ -278,13 +265,13 @@ int cmd_compile(int argc, char **argv)
 			return print_usage(usage, option == 'h');
 	}
 	if (!form)
-		return wrong_usage("--to is missing");
+		return wrong_usage(usage, "--to is missing");
 	if (!is_form(form))
-		return wrong_usage("--to takes no %s", form);
+		return wrong_usage(usage, "--to takes no %s", form);
 	if (optind == argc)
-		return wrong_usage("POLICY is missing");
+		return wrong_usage(usage, "POLICY is missing");
 	if (optind + 1 < argc)
-		return wrong_usage("there may be one POLICY");
+		return wrong_usage(usage, "there may be one POLICY");
 
 	policy = load(argv[optind]);
 	if (!policy)

@@ -225,12 +225,6 @@ static int explain(struct question *q)
 	return explain_access(q);
 }
 
-static int wrong_usage(const char *reason)
-{
-	fprintf(stderr, "kvm-reg explain: %s\n", reason);
-	return print_usage(usage, false);
-}
-
 static int parse_access(struct question *q, int argc, char **argv)
 {
 	struct kvmreg_access *access = &q->access;
@@ -240,9 +234,9 @@ static int parse_access(struct question *q, int argc, char **argv)
 
 	access->access = strcmp(argv[2], "w") ? KVM_X86_REG_RULE_READ : KVM_X86_REG_RULE_WRITE;
 	if (access->access == KVM_X86_REG_RULE_READ && strcmp(argv[2], "r"))
-		return wrong_usage("the access is neither r nor w");
+		return wrong_usage(usage, "the access is neither r nor w");
 	if (access->access == KVM_X86_REG_RULE_READ && argc > 3)
-		return wrong_usage("OLD and NEW are for writes");
+		return wrong_usage(usage, "OLD and NEW are for writes");
 
 	if (argc == 3)
 		return 0;
@@ -269,11 +263,11 @@ int cmd_explain(int argc, char **argv)
 	argc -= optind;
 	argv += optind;
 	if (argc < 3)
-		return wrong_usage("POLICY, REGISTER and r or w are needed");
+		return wrong_usage(usage, "POLICY, REGISTER and r or w are needed");
 	if (argc == 4)
-		return wrong_usage("NEW is missing");
+		return wrong_usage(usage, "NEW is missing");
 	if (argc > 5)
-		return wrong_usage("there are too many arguments");
+		return wrong_usage(usage, "there are too many arguments");
 
 	q.path = shown_path(argv[0]);
 	status = parse_access(&q, argc, argv);

@@ -375,10 +375,8 @@ int cmd_run(int argc, char **argv)
 	option = getopt_long(argc, argv, "h", options, NULL);
 	if (option != -1)
 		return print_usage(usage, option == 'h');
-	if (optind + 2 != argc) {
-		fputs("kvm-reg run: POLICY and GUEST.bin are needed, and no more\n", stderr);
-		return print_usage(usage, false);
-	}
+	if (optind + 2 != argc)
+		return wrong_usage(usage, "POLICY and GUEST.bin are needed, and no more");
 
 	policy = load(argv[optind]);
 	if (!policy)

@@ -2,6 +2,7 @@
 /* kvm-reg: policies of register rules, for KVM on x86. */
 #include <errno.h>
 #include <fcntl.h>
+#include <stdarg.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -41,10 +42,25 @@ static void usage(FILE *out)
 	      out);
 }
 
+/* "kvm-reg" and the command: what is said of wrong usage, also by getopt(), starts with it. */
+static char name[32];
+
 int print_usage(const char *text, bool asked)
 {
 	fputs(text, asked ? stdout : stderr);
 	return asked ? EXIT_YES : EXIT_TROUBLE;
+}
+
+int wrong_usage(const char *text, const char *format, ...)
+{
+	va_list args;
+
+	fprintf(stderr, "%s: ", name);
+	va_start(args, format);
+	vfprintf(stderr, format, args);
+	va_end(args);
+	fputc('\n', stderr);
+	return print_usage(text, false);
 }
 
 const char *shown_path(const char *path)
@@ -206,10 +222,8 @@ static int finish(int status)
 static int run(const struct command *command, int argc, char **argv)
 {
 	const bool status_of_vmm = command->run == cmd_exec || command->run == cmd_learn;
-	static char name[32];
 	int status;
 
-	/* What getopt() says is wrong starts with it. */
 	snprintf(name, sizeof(name), "kvm-reg %s", command->name);
 	argv[0] = name;
 	status = command->run(argc, argv);

@@ -60,6 +60,9 @@ int write_file(const char *path, const char *text);
 /* Usage on stdout if it was asked for, else on stderr.  Return the exit status. */
 int print_usage(const char *usage, bool asked);
 
+/* What is wrong, and usage, on stderr.  Return the exit status. */
+__printf(2, 3) int wrong_usage(const char *usage, const char *format, ...);
+
 static inline const struct kvm_x86_reg_rule *rules_of(const struct kvmreg_policy *policy)
 {
 	return (const void *)(uintptr_t)kvmreg_rules(policy)->rules;
